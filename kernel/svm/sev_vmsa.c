@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMSAs of SEV-SNP vCPUs that lie in guest memory: how they are asked for, by
+ * the guest or by userspace, and how they follow changes of guest_memfd.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kvm_host.h>
+#include <linux/uaccess.h>
+
+#include <asm/kvm_snp_vmsa.h>
+#include <asm/sev.h>
+#include <asm/svm.h>
+
+#include "cpuid.h"
+#include "mmu.h"
+#include "svm.h"
+#include "x86.h"
+
+#define SNP_VMSA_REQUESTS	(BIT_ULL(KVM_SEV_SNP_VMSA_CREATE_ON_INIT) |	\
+				 BIT_ULL(KVM_SEV_SNP_VMSA_CREATE) |		\
+				 BIT_ULL(KVM_SEV_SNP_VMSA_DESTROY))
+#define SNP_VMSA_FLAGS		0U
+
+static_assert(KVM_SEV_SNP_VMSA_CREATE_ON_INIT == SVM_VMGEXIT_AP_CREATE_ON_INIT);
+static_assert(KVM_SEV_SNP_VMSA_CREATE == SVM_VMGEXIT_AP_CREATE);
+static_assert(KVM_SEV_SNP_VMSA_DESTROY == SVM_VMGEXIT_AP_DESTROY);
+
+static struct sev_snp_vmsa *to_vmsa(struct kvm_vcpu *vcpu)
+{
+	return &to_svm(vcpu)->sev_es.snp_vmsa;
+}
+
+/* Value of the KVM_X86_SEV_SNP_VMSA attribute of KVM_X86_GRP_SEV. */
+u64 sev_snp_vmsa_supported(void)
+{
+	return SNP_VMSA_REQUESTS | (u64)SNP_VMSA_FLAGS << 32;
+}
+
+void sev_snp_vmsa_vcpu_create(struct kvm_vcpu *vcpu)
+{
+	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+
+	mutex_init(&vmsa->lock);
+	vmsa->gpa = INVALID_PAGE;
+	vmsa->pending_gpa = INVALID_PAGE;
+}
+
+static void snp_vmsa_set_gpa(struct kvm_vcpu *vcpu, gpa_t gpa, bool lost)
+{
+	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+
+	lockdep_assert_held(&vmsa->lock);
+	lockdep_assert_held_read(&vcpu->kvm->mmu_lock);
+
+	WRITE_ONCE(vmsa->gpa, gpa);
+	WRITE_ONCE(vmsa->lost, lost);
+}
+
+static void snp_vmsa_set_pending(struct kvm_vcpu *vcpu, bool pending, gpa_t gpa)
+{
+	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+
+	lockdep_assert_held(&vmsa->lock);
+	lockdep_assert_held_read(&vcpu->kvm->mmu_lock);
+
+	WRITE_ONCE(vmsa->pending_gpa, gpa);
+	WRITE_ONCE(vmsa->pending_lost, false);
+	vmsa->pending = pending;
+}
+
+/*
+ * Look up the page at @gpa as it is now.  Never allocate: a page that is not
+ * there was never a VMSA, or no longer is.  Takes no reference that outlives
+ * the call; *@pfn is good only if mmu_invalidate_retry_gfn(), called with
+ * mmu_lock held and the sequence count read beforehand, says so.
+ *
+ * Returns 0, -ENXIO if no guest_memfd backs @gpa, -EPERM if the page has to be
+ * @private and is shared, -ENOENT if it is not populated, -EHWPOISON if it is
+ * poisoned.  Caller holds kvm->srcu.
+ */
+static int snp_vmsa_lookup(struct kvm *kvm, gpa_t gpa, bool private,
+			   kvm_pfn_t *pfn)
+{
+	gfn_t gfn = gpa_to_gfn(gpa);
+	struct kvm_memory_slot *slot;
+	bool assigned;
+	int level, r;
+
+	slot = gfn_to_memslot(kvm, gfn);
+	if (!kvm_slot_has_gmem(slot) || slot->flags & KVM_MEMSLOT_INVALID)
+		return -ENXIO;
+
+	if (private && !kvm_mem_is_private(kvm, gfn))
+		return -EPERM;
+
+	r = kvm_gmem_lookup_pfn(slot, gfn, pfn);
+	if (r)
+		return r;
+
+	if (snp_lookup_rmpentry(*pfn, &assigned, &level) || !assigned)
+		return -ENOENT;
+
+	return 0;
+}
+
+/*
+ * Give the vCPU the page that its VMSA GPA has now.  Called by the vCPU with
+ * kvm->srcu held, before it enters the guest.
+ *
+ * Returns 0 if the vCPU may go on, which includes a vCPU without any VMSA
+ * (pre_sev_run() stops it), and -EFAULT with KVM_EXIT_MEMORY_FAULT filled in if
+ * the VMSA is gone.  The request stays pending in the latter case, so that the
+ * vCPU can't run until it has a VMSA again.
+ */
+int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu)
+{
+	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
+	struct kvm *kvm = vcpu->kvm;
+	unsigned long mmu_seq;
+	kvm_pfn_t pfn;
+	int r;
+
+	guard(mutex)(&vmsa->lock);
+
+	/* Before LAUNCH_FINISH the guest must not run, VMSA or not. */
+	if (!vmsa->has_guest_vmsa || !vcpu->arch.guest_state_protected)
+		return 0;
+
+	vmcb->control.vmsa_pa = INVALID_PAGE;
+	vmcb_mark_all_dirty(vmcb);
+
+	if (!VALID_PAGE(vmsa->gpa))
+		return 0;
+
+	mmu_seq = kvm->mmu_invalidate_seq;
+	smp_rmb();
+
+	/* A page that is shared by attribute alone is still the guest's. */
+	r = snp_vmsa_lookup(kvm, vmsa->gpa, false, &pfn);
+
+	scoped_guard(read_lock, &kvm->mmu_lock) {
+		if (vmsa->lost) {
+			r = r ?: -ENOENT;
+		} else if (mmu_invalidate_retry_gfn(kvm, mmu_seq,
+						    gpa_to_gfn(vmsa->gpa))) {
+			kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
+			return 0;
+		} else if (!r) {
+			vmcb->control.vmsa_pa = pfn_to_hpa(pfn);
+			return 0;
+		}
+	}
+
+	kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
+	kvm_prepare_memory_fault_exit(vcpu, vmsa->gpa, PAGE_SIZE, false, false,
+				      true);
+	vcpu->run->memory_fault.flags |= KVM_MEMORY_EXIT_FLAG_SNP_VMSA;
+	return r == -EHWPOISON ? r : -EFAULT;
+}
+
+static bool gpa_in_range(gpa_t gpa, struct kvm_gfn_range *range)
+{
+	return VALID_PAGE(gpa) && gpa_to_gfn(gpa) >= range->start &&
+	       gpa_to_gfn(gpa) < range->end;
+}
+
+/*
+ * The memory behind @range may change.  Drop all use of VMSAs that lie in it,
+ * and wait until no vCPU runs with one of them: the caller may free the pages
+ * next.
+ */
+void sev_gmem_invalidate_range(struct kvm *kvm, struct kvm_gfn_range *range)
+{
+	struct kvm_vcpu *vcpu;
+	bool reload = false;
+	unsigned long i;
+
+	lockdep_assert_held_write(&kvm->mmu_lock);
+
+	/* Only a vCPU of an SNP VM ever has a GPA that is valid. */
+	if (!____sev_snp_guest(kvm))
+		return;
+
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+
+		if (gpa_in_range(READ_ONCE(vmsa->pending_gpa), range) &&
+		    range->discard)
+			WRITE_ONCE(vmsa->pending_lost, true);
+
+		if (gpa_in_range(READ_ONCE(vmsa->gpa), range)) {
+			if (range->discard)
+				WRITE_ONCE(vmsa->lost, true);
+			reload = true;
+		}
+	}
+
+	/*
+	 * All vCPUs, because only this variant waits for a vCPU that another
+	 * kick already told to exit but that is still in the guest.  A reload
+	 * that was not needed costs a look-up.
+	 */
+	if (reload)
+		kvm_make_all_cpus_request(kvm, KVM_REQ_VMSA_PAGE_RELOAD);
+}
+
+/*
+ * Take over what the waiting request asked for.  Called by the vCPU, for an
+ * INIT event: a real one, or the one that CREATE and DESTROY stand for.
+ */
+void sev_snp_vmsa_init_event(struct kvm_vcpu *vcpu)
+{
+	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
+	gpa_t gpa;
+
+	guard(mutex)(&vmsa->lock);
+
+	if (!vmsa->pending)
+		return;
+
+	gpa = vmsa->pending_gpa;
+
+	vmcb->control.vmsa_pa = INVALID_PAGE;
+	vmcb_mark_all_dirty(vmcb);
+	vmsa->has_guest_vmsa = true;
+
+	scoped_guard(read_lock, &vcpu->kvm->mmu_lock) {
+		snp_vmsa_set_gpa(vcpu, gpa, vmsa->pending_lost);
+		snp_vmsa_set_pending(vcpu, false, INVALID_PAGE);
+	}
+
+	/*
+	 * A vCPU whose VMSA can't be loaded is made runnable all the same, so
+	 * that KVM_RUN reports the VMSA instead of blocking for good.
+	 */
+	vcpu->arch.pv.pv_unhalted = false;
+	if (VALID_PAGE(gpa)) {
+		kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
+		kvm_set_mp_state(vcpu, KVM_MP_STATE_RUNNABLE);
+	} else {
+		kvm_set_mp_state(vcpu, KVM_MP_STATE_HALTED);
+	}
+}
+
+/*
+ * Checks of a request that hold for the guest and for userspace alike.  Returns
+ * 0, -ERANGE for an address that is 2M aligned, -EINVAL for all else.
+ */
+static int snp_vmsa_check_request(struct kvm_vcpu *target, u32 request,
+				  gpa_t gpa, u64 sev_features)
+{
+	struct kvm_sev_info *sev = to_kvm_sev_info(target->kvm);
+
+	switch (request) {
+	case KVM_SEV_SNP_VMSA_CREATE_ON_INIT:
+	case KVM_SEV_SNP_VMSA_CREATE:
+		if (sev_features != sev->vmsa_features)
+			return -EINVAL;
+
+		if (!page_address_valid(target, gpa))
+			return -EINVAL;
+
+		/*
+		 * A large page that collides with the RMP entry of a VMSA makes
+		 * the CPU report an RMP violation where there is none (SNP
+		 * erratum), and RMPADJUST can turn a large page into a VMSA.
+		 */
+		return IS_ALIGNED(gpa, PMD_SIZE) ? -ERANGE : 0;
+	case KVM_SEV_SNP_VMSA_DESTROY:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/*
+ * AP Creation: the one path for the guest's VMGEXIT and for userspace once the
+ * launch is finished.  CREATE and DESTROY reach @target at once, CREATE_ON_INIT
+ * waits for an INIT.  Errors as snp_vmsa_check_request(), with nothing changed.
+ */
+int sev_snp_vmsa_request(struct kvm_vcpu *target, u32 request, gpa_t gpa,
+			 u64 sev_features)
+{
+	struct sev_snp_vmsa *vmsa = to_vmsa(target);
+	int r;
+
+	r = snp_vmsa_check_request(target, request, gpa, sev_features);
+	if (r)
+		return r;
+
+	if (request == KVM_SEV_SNP_VMSA_DESTROY)
+		gpa = INVALID_PAGE;
+
+	scoped_guard(mutex, &vmsa->lock) {
+		guard(read_lock)(&target->kvm->mmu_lock);
+		snp_vmsa_set_pending(target, true, gpa);
+	}
+
+	/*
+	 * Kick without the lock: the target takes it to handle the request, and
+	 * the kick waits for the target.
+	 */
+	if (request != KVM_SEV_SNP_VMSA_CREATE_ON_INIT)
+		kvm_make_request_and_kick(KVM_REQ_UPDATE_PROTECTED_GUEST_STATE,
+					  target);
+
+	return 0;
+}
+
+/*
+ * Check the VMSA in @pfn that userspace wants measured at @gfn.  The rest of
+ * its fields is the guest's business: the CPU and the measurement judge them.
+ *
+ * Returns 0, -ERANGE if @gfn is 2M aligned, -EINVAL if SEV_FEATURES is not the
+ * VM's or VMPL is not 0.
+ */
+int sev_snp_vmsa_check_contents(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn)
+{
+	struct sev_es_save_area *sa = kmap_local_pfn(pfn);
+	int r = 0;
+
+	if (IS_ALIGNED(gfn_to_gpa(gfn), PMD_SIZE))
+		r = -ERANGE;
+	else if (sa->sev_features != to_kvm_sev_info(kvm)->vmsa_features ||
+		 sa->vmpl)
+		r = -EINVAL;
+
+	kunmap_local(sa);
+	return r;
+}
+
+/*
+ * Before anything is measured: every page that userspace named is still there.
+ * Returns 0 or -ENOENT.  Caller holds kvm->lock and every vcpu->mutex.
+ */
+int sev_snp_vmsa_launch_check(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+
+		guard(mutex)(&vmsa->lock);
+
+		if (READ_ONCE(vmsa->lost) || READ_ONCE(vmsa->pending_lost))
+			return -ENOENT;
+	}
+
+	return 0;
+}
+
+/*
+ * The launch ends and @vcpu has no VMSA that KVM measures.  Let it start from
+ * the page that userspace named, or wait until it is given one.
+ */
+void sev_snp_vmsa_launch(struct kvm_vcpu *vcpu)
+{
+	to_svm(vcpu)->vmcb->control.vmsa_pa = INVALID_PAGE;
+
+	if (VALID_PAGE(to_vmsa(vcpu)->gpa)) {
+		kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
+		kvm_set_mp_state(vcpu, KVM_MP_STATE_RUNNABLE);
+	} else {
+		kvm_set_mp_state(vcpu, KVM_MP_STATE_HALTED);
+	}
+}
+
+/* Record the request of userspace; takes effect when the launch is finished. */
+static int snp_vmsa_set_launch(struct kvm_vcpu *vcpu, u32 request, gpa_t gpa,
+			       unsigned long mmu_seq)
+{
+	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+	struct kvm *kvm = vcpu->kvm;
+	bool pending = request == KVM_SEV_SNP_VMSA_CREATE_ON_INIT;
+
+	guard(mutex)(&vmsa->lock);
+	guard(read_lock)(&kvm->mmu_lock);
+
+	if (VALID_PAGE(gpa) &&
+	    mmu_invalidate_retry_gfn(kvm, mmu_seq, gpa_to_gfn(gpa)))
+		return -EAGAIN;
+
+	snp_vmsa_set_gpa(vcpu, pending ? INVALID_PAGE : gpa, false);
+	snp_vmsa_set_pending(vcpu, pending, pending ? gpa : INVALID_PAGE);
+	vmsa->has_guest_vmsa = true;
+	return 0;
+}
+
+static bool snp_vmsa_gpa_taken(struct kvm_vcpu *target, gpa_t gpa)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, vcpu, target->kvm) {
+		struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+
+		if (vcpu != target && (READ_ONCE(vmsa->gpa) == gpa ||
+				       READ_ONCE(vmsa->pending_gpa) == gpa))
+			return true;
+	}
+
+	return false;
+}
+
+static int snp_set_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
+{
+	struct kvm *kvm = vcpu->kvm;
+	struct kvm_sev_info *sev = to_kvm_sev_info(kvm);
+	struct kvm_sev_snp_set_vmsa params;
+	unsigned long mmu_seq;
+	kvm_pfn_t pfn;
+	gpa_t gpa;
+	int r;
+
+	if (copy_from_user(&params, uaddr, sizeof(params)))
+		return -EFAULT;
+
+	if (params.flags & ~SNP_VMSA_FLAGS || params.vmpl ||
+	    memchr_inv(params.pad, 0, sizeof(params.pad)))
+		return -EINVAL;
+
+	if (params.request == KVM_SEV_SNP_VMSA_DESTROY &&
+	    (params.gpa || params.sev_features))
+		return -EINVAL;
+
+	/* Keeps the launch from starting or ending meanwhile. */
+	guard(mutex)(&kvm->lock);
+
+	if (!sev->snp_context || sev->enc_context_owner)
+		return -EINVAL;
+
+	/* KVM does not protect a vCPU that the launch did not know. */
+	if (kvm->arch.pre_fault_allowed && !vcpu->arch.guest_state_protected)
+		return -EINVAL;
+
+	r = snp_vmsa_check_request(vcpu, params.request, params.gpa,
+				   params.sev_features);
+	if (r)
+		return r;
+
+	do {
+		if (signal_pending(current))
+			return -EINTR;
+
+		cond_resched();
+
+		mmu_seq = kvm->mmu_invalidate_seq;
+		smp_rmb();
+
+		if (params.request == KVM_SEV_SNP_VMSA_DESTROY) {
+			gpa = INVALID_PAGE;
+		} else {
+			gpa = params.gpa;
+
+			if (snp_vmsa_gpa_taken(vcpu, gpa))
+				return -EEXIST;
+
+			guard(srcu)(&kvm->srcu);
+
+			r = snp_vmsa_lookup(kvm, gpa, true, &pfn);
+			if (r)
+				return r;
+		}
+
+		if (vcpu->arch.guest_state_protected)
+			return sev_snp_vmsa_request(vcpu, params.request,
+						    params.gpa,
+						    params.sev_features);
+
+		r = snp_vmsa_set_launch(vcpu, params.request, gpa, mmu_seq);
+	} while (r == -EAGAIN);
+
+	return r;
+}
+
+static int snp_get_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
+{
+	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+	struct kvm_sev_snp_get_vmsa params = {
+		.gpa = KVM_SEV_SNP_VMSA_GPA_NONE,
+		.pending_gpa = KVM_SEV_SNP_VMSA_GPA_NONE,
+		.sev_features = to_kvm_sev_info(vcpu->kvm)->vmsa_features,
+	};
+
+	static_assert(KVM_SEV_SNP_VMSA_GPA_NONE == INVALID_PAGE);
+
+	scoped_guard(mutex, &vmsa->lock) {
+		params.gpa = vmsa->gpa;
+		params.pending = vmsa->pending;
+		params.pending_gpa = vmsa->pending_gpa;
+
+		if (!vmsa->has_guest_vmsa)
+			params.state = KVM_SEV_SNP_VMSA_STATE_KVM;
+		else if (!VALID_PAGE(vmsa->gpa))
+			params.state = KVM_SEV_SNP_VMSA_STATE_NONE;
+		else if (READ_ONCE(vmsa->lost))
+			params.state = KVM_SEV_SNP_VMSA_STATE_LOST;
+		else
+			params.state = KVM_SEV_SNP_VMSA_STATE_GUEST;
+	}
+
+	return copy_to_user(uaddr, &params, sizeof(params)) ? -EFAULT : 0;
+}
+
+/*
+ * KVM_MEMORY_ENCRYPT_OP on a vCPU file descriptor.  Without vcpu->mutex: a vCPU
+ * that is in KVM_RUN must be reachable, and kvm->lock has to be the outer lock.
+ */
+int sev_vcpu_mem_enc_unlocked_ioctl(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_sev_cmd cmd;
+
+	if (!is_sev_snp_guest(vcpu))
+		return -ENOTTY;
+
+	if (copy_from_user(&cmd, argp, sizeof(cmd)))
+		return -EFAULT;
+
+	switch (cmd.id) {
+	case KVM_SEV_SNP_SET_VMSA:
+		return snp_set_vmsa(vcpu, u64_to_user_ptr(cmd.data));
+	case KVM_SEV_SNP_GET_VMSA:
+		return snp_get_vmsa(vcpu, u64_to_user_ptr(cmd.data));
+	default:
+		return -EINVAL;
+	}
+}

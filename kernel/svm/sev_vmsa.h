@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __SVM_SEV_VMSA_H
+#define __SVM_SEV_VMSA_H
+
+#include <linux/kvm_host.h>
+#include <linux/mutex.h>
+
+/*
+ * Where the VMSA of an SNP vCPU is.  Until a VMSA in guest memory is asked for,
+ * by the guest (AP Creation) or by userspace (KVM_SEV_SNP_SET_VMSA), the vCPU
+ * has the page that KVM allocated and @has_guest_vmsa is false.
+ *
+ * @lock serializes everything but invalidation.  @gpa and @lost, and
+ * @pending_gpa and @pending_lost, are written in pairs with mmu_lock held for
+ * read in addition, so that invalidation, which holds mmu_lock for write and
+ * can't take @lock, sees pairs that match.  Invalidation sets only the two lost
+ * flags.
+ */
+struct sev_snp_vmsa {
+	struct mutex lock;	/* of all below, see above */
+	gpa_t gpa;		/* in use, or INVALID_PAGE */
+	gpa_t pending_gpa;	/* of the waiting request; INVALID_PAGE: none */
+	bool pending;		/* a request waits for an INIT event */
+	bool has_guest_vmsa;
+	bool lost;		/* the contents of @gpa were discarded */
+	bool pending_lost;	/* likewise @pending_gpa */
+};
+
+void sev_snp_vmsa_vcpu_create(struct kvm_vcpu *vcpu);
+void sev_snp_vmsa_init_event(struct kvm_vcpu *vcpu);
+int sev_snp_vmsa_request(struct kvm_vcpu *target, u32 request, gpa_t gpa,
+			 u64 sev_features);
+
+int sev_snp_vmsa_check_contents(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn);
+int sev_snp_vmsa_launch_check(struct kvm *kvm);
+void sev_snp_vmsa_launch(struct kvm_vcpu *vcpu);
+
+int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu);
+void sev_gmem_invalidate_range(struct kvm *kvm, struct kvm_gfn_range *range);
+
+u64 sev_snp_vmsa_supported(void);
+int sev_vcpu_mem_enc_unlocked_ioctl(struct kvm_vcpu *vcpu, void __user *argp);
+
+#endif /* __SVM_SEV_VMSA_H */

@@ -1,0 +1,88 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Build kvm.ko and kvm-amd.ko with the extension, out of tree.
+#
+# Takes in the environment:
+#   LINUX  source tree of the base (read only)
+#   KDIR   build directory or installed headers of the kernel that will load them
+#   OUT    where to build; result is $OUT/kvm.ko and $OUT/kvm-amd.ko
+#   BASE   names patches/$BASE (default linux-7.3)
+#   CC     compiler (default gcc), JOBS (default nproc), V=1 for commands
+#   NOEXT=1 builds the base's own KVM the same way, without the extension
+# Exits non-zero, and leaves no stale module behind, on any failure.
+set -eu
+
+die() { echo "build-modules: $*" >&2; exit 1; }
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+: "${BASE:=linux-7.3}" "${CC:=gcc}" "${JOBS:=$(nproc)}" "${V:=0}" "${NOEXT:=}"
+: "${LINUX:?source tree of the base}" "${KDIR:?kernel build or headers}" "${OUT:?}"
+
+[ -f "$LINUX/arch/x86/kvm/svm/sev.c" ] ||
+	die "LINUX=$LINUX has no arch/x86/kvm/svm/sev.c; want an unpacked kernel source"
+[ -f "$KDIR/Module.symvers" ] ||
+	die "KDIR=$KDIR has no Module.symvers; want a kernel that was built, or its headers package"
+[ -d "$top/patches/$BASE" ] ||
+	die "no patches for BASE=$BASE; known: $(cd "$top/patches" && echo linux-*)"
+
+if [ -n "$NOEXT" ]; then
+	patches=
+else
+	patches=$(find "$top/patches/$BASE" -name '*.patch' | sort)
+fi
+
+# Lay out the base anew when a patch or the base itself changed.
+# shellcheck disable=SC2086
+key=$({ echo "$LINUX $KDIR $NOEXT"; cat "$LINUX/Makefile" "$0" $patches; } | sha256sum)
+src=$OUT/src
+if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
+	rm -rf "$src.new" "$src"
+	rm -f "$OUT/layout" "$OUT"/*.ko
+	mkdir -p "$src.new/arch/x86" "$src.new/virt"
+	cp -a "$LINUX/arch/x86/kvm" "$src.new/arch/x86/"
+	cp -a "$LINUX/virt/kvm" "$src.new/virt/"
+	for p in $patches; do
+		# Headers elsewhere in the tree are copied when a patch names them;
+		# documentation and selftests have no part in this build.
+		sed -n 's|^+++ b/||p' "$p" | while read -r f; do
+			case $f in
+			include/* | arch/x86/include/*)
+				mkdir -p "$src.new/$(dirname "$f")"
+				[ -f "$src.new/$f" ] || cp -a "$LINUX/$f" "$src.new/$f"
+				;;
+			esac
+		done
+		(cd "$src.new" && GIT_CEILING_DIRECTORIES=$OUT git apply --exclude='Documentation/*' \
+			--exclude='tools/*' -p1 "$p") ||
+			die "$p does not apply to $LINUX; is BASE=$BASE right?"
+	done
+	# The modules are built where kbuild's srctree is another tree.
+	# shellcheck disable=SC2016
+	sed -i 's/\$(srctree)/$(kvm-srctree)/g' "$src.new/arch/x86/kvm/Makefile"
+	# A relative path would find the trace.h of the tree in KDIR.
+	sed -i 's|^#define TRACE_INCLUDE_PATH .*arch/x86/kvm$|#define TRACE_INCLUDE_PATH .|' \
+		"$src.new/arch/x86/kvm/trace.h"
+	cp "$top/Kbuild" "$src.new/arch/x86/kvm/Kbuild"
+	mv "$src.new" "$src"
+	echo "$key" > "$OUT/layout"
+fi
+
+# Our plain files: copied only when they differ, so that make sees what changed.
+put() {
+	mkdir -p "$(dirname "$2")"
+	cmp -s "$1" "$2" || cp "$1" "$2"
+}
+if [ -z "$NOEXT" ]; then
+	for f in "$top"/kernel/svm/*.[ch]; do
+		put "$f" "$src/arch/x86/kvm/svm/$(basename "$f")"
+	done
+	for f in "$top"/uapi/asm/*.h; do
+		put "$f" "$src/arch/x86/include/uapi/asm/$(basename "$f")"
+	done
+fi
+put "$top/Kbuild" "$src/arch/x86/kvm/Kbuild"
+
+rm -f "$OUT/kvm.ko" "$OUT/kvm-amd.ko"
+make -C "$KDIR" M="$src/arch/x86/kvm" CC="$CC" V="$V" -j"$JOBS" modules
+cp "$src/arch/x86/kvm/kvm.ko" "$src/arch/x86/kvm/kvm-amd.ko" "$OUT/"
