@@ -309,7 +309,8 @@ static FwStatus cmd_page_reclaim(uint8_t *buf)
         p < snp_fw.tmr + FW_2M && p + n * FW_PAGE > snp_fw.tmr) {
         return FW_INVALID_PAGE_STATE;
     }
-    if (p + n * FW_PAGE > snp_platform->rmp_base && p <= snp_platform->rmp_end) {
+    if (p + n * FW_PAGE > snp_platform->rmp_base &&
+        p <= snp_platform->rmp_end) {
         return FW_INVALID_PAGE_STATE;
     }
 

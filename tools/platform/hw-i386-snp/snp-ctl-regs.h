@@ -146,16 +146,20 @@ enum snp_ctl_page_state {
 #define SNP_CTL_HOLD_WAITING(p) (SNP_CTL_HOLD_ARM(p) + 0x10)
 #define SNP_CTL_HOLD_RELEASE(p) (SNP_CTL_HOLD_ARM(p) + 0x18)
 
+/*
+ * PSP_BEFORE   command accepted, not carried out; MATCH: command number
+ * PSP_AFTER    carried out, completion not yet shown; MATCH: command number
+ * VMRUN        before any check; MATCH: ASID
+ * RMPUPDATE    before any check; MATCH: page address
+ * VMEXIT       of an SEV-ES or SNP guest, before anything is saved; MATCH:
+ *              exit code
+ */
 enum snp_ctl_hold {
-    SNP_CTL_HOLD_PSP_BEFORE,    /* command accepted, not carried out;
-                                   MATCH: command number */
-    SNP_CTL_HOLD_PSP_AFTER,     /* carried out, completion not yet shown;
-                                   MATCH: command number */
-    SNP_CTL_HOLD_VMRUN,         /* VMRUN, before any check; MATCH: ASID */
-    SNP_CTL_HOLD_RMPUPDATE,     /* RMPUPDATE, before any check;
-                                   MATCH: page address */
-    SNP_CTL_HOLD_VMEXIT,        /* #VMEXIT of an SEV-ES or SNP guest, before
-                                   anything is saved; MATCH: exit code */
+    SNP_CTL_HOLD_PSP_BEFORE,
+    SNP_CTL_HOLD_PSP_AFTER,
+    SNP_CTL_HOLD_VMRUN,
+    SNP_CTL_HOLD_RMPUPDATE,
+    SNP_CTL_HOLD_VMEXIT,
     SNP_CTL_HOLD_NR
 };
 

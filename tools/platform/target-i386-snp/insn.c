@@ -10,7 +10,10 @@
 #include "cpu.h"
 #include "exec/helper-proto.h"
 #include "exec/cpu_ldst.h"
+#include "exec/cputlb.h"
 #include "tcg/helper-tcg.h"
+#include "exec/exec-all.h"
+#include "hw/i386/snp/snp-ctl.h"
 #include "snp.h"
 
 /* EAX holds the result, and the arithmetic flags but CF describe it. */
@@ -66,6 +69,10 @@ static void rmpupdate(CPUX86State *env, int aflag, uintptr_t ra)
     uint64_t hi;
 
     check_host(env, ra);
+    if (snp_hold(SNP_CTL_HOLD_RMPUPDATE, env_cpu(env)->cpu_index,
+                 env->regs[R_EAX])) {
+        cpu_loop_exit_restore(env_cpu(env), ra);
+    }
     u.gpa = cpu_ldq_le_data_ra(env, ptr, ra);
     hi = cpu_ldq_le_data_ra(env, ptr + 8, ra);
     u.assigned = hi;
@@ -161,6 +168,35 @@ static void rmpquery(CPUX86State *env, int aflag, uintptr_t ra)
     if (ret == SNP_RMP_OK) {
         env->regs[R_EDX] = attrs;
         env->regs[R_ECX] = large;
+    }
+}
+
+/*
+ * APM volume 2, "Other Checks".  When the instruction is virtualized the page
+ * is the guest's, and the hypervisor hears of it.
+ */
+void snp_check_vmsave(CPUX86State *env, hwaddr addr, int mmu_idx, uintptr_t ra)
+{
+    CPUTLBEntryFull *full;
+    void *host;
+
+    if (!snp_rmp_active()) {
+        return;
+    }
+    if (mmu_idx == MMU_PHYS_IDX) {
+        if (!snp_hv_write_ok(addr, TARGET_PAGE_SIZE)) {
+            raise_exception_err_ra(env, EXCP0D_GPF, 0, ra);
+        }
+        return;
+    }
+    if (probe_access_full_mmu(env, addr, 0, MMU_DATA_STORE, mmu_idx, &host,
+                              &full) & TLB_INVALID_MASK) {
+        /* The store itself raises the NPF. */
+        return;
+    }
+    if (!snp_hv_write_ok(full->phys_addr & TARGET_PAGE_MASK,
+                         TARGET_PAGE_SIZE)) {
+        snp_raise_npf(env, addr, SNP_NPF_RMP, ra);
     }
 }
 

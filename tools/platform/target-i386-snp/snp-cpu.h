@@ -23,6 +23,13 @@ typedef struct SnpCpuState {
     uint32_t asid;
     uint64_t vmsa_spa;
     uint64_t sev_features;
+
+    /* The world switch (vmsa.c) */
+    uint64_t vmcb_spa;
+    uint64_t host_pat;
+    bool vmcb_held;         /* marked in use */
+    bool vmsa_held;
+    bool loaded;            /* the guest's state is in the registers */
 } SnpCpuState;
 
 #endif

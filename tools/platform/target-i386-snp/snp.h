@@ -252,6 +252,10 @@ typedef struct SnpGuestPage {
     bool private;           /* C-bit of the guest's mapping */
 } SnpGuestPage;
 
+/* VMSAVE's page, given by an address of @mmu_idx: #GP or NPF if not the host's. */
+void snp_check_vmsave(CPUX86State *env, hwaddr addr, int mmu_idx,
+                      uintptr_t ra);
+
 /* Not a result code: the instruction ends with #VMEXIT(NPF). */
 #define SNP_RMP_NPF         0x80000000u
 /* ... or with #VC(PAGE_NOT_VALIDATED). */

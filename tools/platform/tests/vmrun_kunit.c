@@ -1,0 +1,611 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What VMRUN refuses, seen from the kernel.
+ *
+ * Each row takes a VMCB and a VMSA that would run, changes one thing, and
+ * expects VMEXIT_INVALID or #GP, with neither page touched. That they would
+ * run is shown first, on the emulated platform only: hardware wants a VMSA
+ * that the firmware has encrypted and sealed.
+ *
+ * Load it when SNP is enabled (kvm_amd has been loaded) and no guest runs.
+ */
+#include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/psp-sev.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <asm/asm.h>
+#include <asm/cpuid/api.h>
+#include <asm/debugreg.h>
+#include <asm/fpu/api.h>
+#include <asm/fpu/xcr.h>
+#include <asm/msr.h>
+#include <asm/pkru.h>
+#include <asm/sev.h>
+#include <asm/svm.h>
+#include <asm/trapnr.h>
+#include "snp-ctl-regs.h"
+
+#define GPA		0x40000000ULL
+#define FAULT		(-(s64)EFAULT)	/* of VMRUN itself */
+#define INVALID		SVM_EXIT_ERR
+#define RMP_INUSE	3
+
+/* Real mode: mov $0x5a5a, %bx; hlt; jmp . */
+static const u8 guest_code[] = { 0xbb, 0x5a, 0x5a, 0xf4, 0xeb, 0xfe };
+#define RIP_AFTER_HLT	4
+
+static u32 max_asid, min_sev_asid;
+static u8 __iomem *ctl;			/* NULL on hardware */
+
+struct vm {
+	struct vmcb *vmcb;
+	struct sev_es_save_area *vmsa;
+	u8 *code;
+	u64 *pml4, *pdpt;
+	void *perm;			/* I/O and MSR permission maps */
+	void *hsave;
+	void *copy[2];
+	u64 vmcb_pa;			/* what VMRUN gets */
+	u64 hsave_pa;
+	bool assigned[2];		/* vmcb, vmsa: give back at the end */
+	bool immutable[2];
+};
+
+static u64 counter(unsigned int n)
+{
+	return ctl ? readq(ctl + SNP_CTL_COUNTER(n)) : 0;
+}
+
+/* Not at a multiple of 2 MiB: an erratum makes such pages special. */
+static void *alloc_page_zero(struct kunit *test)
+{
+	struct page *p = alloc_pages(GFP_KERNEL | GFP_DMA32 | __GFP_ZERO, 1);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	split_page(p, 1);
+	if (IS_ALIGNED(page_to_phys(p), SZ_2M))
+		__free_page(p++);
+	else
+		__free_page(p + 1);
+	return page_address(p);
+}
+
+static void build_vmsa(struct vm *vm)
+{
+	struct sev_es_save_area *s = vm->vmsa;
+	struct vmcb_seg data = { .attrib = 0x93, .limit = 0xffff };
+
+	memset(s, 0, PAGE_SIZE);
+	s->ds = data;
+	s->es = data;
+	s->fs = data;
+	s->gs = data;
+	s->ss = data;
+	s->cs = data;
+	s->cs.attrib = 0x9b;
+	s->cs.base = virt_to_phys(vm->code);
+	s->gdtr.limit = 0xffff;
+	s->idtr.limit = 0xffff;
+	s->ldtr.attrib = 0x82;
+	s->tr.attrib = 0x8b;
+	s->efer = EFER_SVME;
+	s->cr0 = X86_CR0_ET;
+	s->dr6 = DR6_RESERVED;
+	s->dr7 = 0x400;
+	s->rflags = X86_EFLAGS_FIXED;
+	s->g_pat = 0x0007040600070406ULL;
+	s->xcr0 = XFEATURE_MASK_FP;
+	s->mxcsr = 0x1f80;
+	s->x87_fcw = 0x37f;
+}
+
+static void set_intercept(struct vm *vm, unsigned int bit)
+{
+	vm->vmcb->control.intercepts[bit / 32] |= BIT(bit % 32);
+}
+
+static void build_vmcb(struct vm *vm)
+{
+	struct vmcb_control_area *c = &vm->vmcb->control;
+
+	memset(vm->vmcb, 0, PAGE_SIZE);
+	set_intercept(vm, INTERCEPT_VMRUN);
+	set_intercept(vm, INTERCEPT_INTR);
+	set_intercept(vm, INTERCEPT_NMI);
+	set_intercept(vm, INTERCEPT_HLT);
+	set_intercept(vm, INTERCEPT_SHUTDOWN);
+	c->iopm_base_pa = virt_to_phys(vm->perm);
+	c->msrpm_base_pa = virt_to_phys(vm->perm);
+	c->int_ctl = V_INTR_MASKING_MASK;
+	c->tlb_ctl = TLB_CONTROL_FLUSH_ALL_ASID;
+	c->asid = 1;
+	c->misc_ctl = SVM_MISC_ENABLE_NP | SVM_MISC_ENABLE_SEV |
+		      SVM_MISC_ENABLE_SEV_ES;
+	c->misc_ctl2 = SVM_MISC2_ENABLE_V_LBR;
+	c->nested_cr3 = virt_to_phys(vm->pml4);
+	c->vmsa_pa = virt_to_phys(vm->vmsa);
+	vm->vmcb_pa = virt_to_phys(vm->vmcb);
+	vm->hsave_pa = virt_to_phys(vm->hsave);
+}
+
+static int vmrun_init(struct kunit *test)
+{
+	struct vm *vm;
+	int i;
+
+	if (!cc_platform_has(CC_ATTR_HOST_SEV_SNP))
+		kunit_skip(test, "SNP is not enabled: load kvm_amd first");
+	if (!(native_read_msr(MSR_EFER) & EFER_SVME))
+		kunit_skip(test, "SVM is off: load kvm_amd first");
+	if (native_read_cr4() & X86_CR4_LA57)
+		kunit_skip(test, "written for nested tables of four levels");
+
+	vm = kunit_kzalloc(test, sizeof(*vm), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, vm);
+	test->priv = vm;
+	vm->vmcb = alloc_page_zero(test);
+	vm->vmsa = alloc_page_zero(test);
+	vm->code = alloc_page_zero(test);
+	vm->pml4 = alloc_page_zero(test);
+	vm->pdpt = alloc_page_zero(test);
+	vm->hsave = alloc_page_zero(test);
+	vm->copy[0] = alloc_page_zero(test);
+	vm->copy[1] = alloc_page_zero(test);
+	vm->perm = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, 2);
+	KUNIT_ASSERT_NOT_NULL(test, vm->perm);
+
+	memcpy(vm->code, guest_code, sizeof(guest_code));
+	vm->pml4[0] = virt_to_phys(vm->pdpt) | _PAGE_PRESENT | _PAGE_RW |
+		      _PAGE_USER;
+	for (i = 0; i < PTRS_PER_PUD; i++)
+		vm->pdpt[i] = (u64)i * SZ_1G | _PAGE_PRESENT | _PAGE_RW |
+			      _PAGE_USER | _PAGE_PSE;
+	build_vmsa(vm);
+	build_vmcb(vm);
+	return 0;
+}
+
+static void give_back(struct kunit *test, void *page, bool immutable)
+{
+	u64 pa = virt_to_phys(page);
+
+	if (immutable)
+		KUNIT_EXPECT_EQ(test, snp_reclaim_pages(pa, 1, false), 0);
+	else
+		KUNIT_EXPECT_EQ(test, rmp_make_shared(pa >> PAGE_SHIFT,
+						      PG_LEVEL_4K), 0);
+}
+
+static void vmrun_exit(struct kunit *test)
+{
+	struct vm *vm = test->priv;
+
+	if (!vm)
+		return;
+	if (vm->assigned[0])
+		give_back(test, vm->vmcb, vm->immutable[0]);
+	if (vm->assigned[1])
+		give_back(test, vm->vmsa, vm->immutable[1]);
+	free_page((unsigned long)vm->vmcb);
+	free_page((unsigned long)vm->vmsa);
+	free_page((unsigned long)vm->code);
+	free_page((unsigned long)vm->pml4);
+	free_page((unsigned long)vm->pdpt);
+	free_page((unsigned long)vm->hsave);
+	free_page((unsigned long)vm->copy[0]);
+	free_page((unsigned long)vm->copy[1]);
+	free_pages((unsigned long)vm->perm, 2);
+}
+
+/* What #VMEXIT of an SEV-ES guest loads although VMRUN did not save it. */
+static void fill_hsave(struct vm *vm)
+{
+	struct sev_es_save_area *h = vm->hsave + 0x400;
+
+	asm volatile("vmsave %0" : : "a" (virt_to_phys(vm->hsave)) : "memory");
+	h->xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	h->pkru = read_pkru();
+	h->xss = 0;
+	if (boot_cpu_has(X86_FEATURE_XSAVES))
+		rdmsrq(MSR_IA32_XSS, h->xss);
+}
+
+/* Returns FAULT if VMRUN itself faults, or its argument. */
+static noinline s64 vmrun(u64 pa)
+{
+	asm volatile("push %%rbp\n\t"
+		     "sti\n\t"
+		     "1: vmrun %%rax\n"
+		     "2: cli\n\t"
+		     "pop %%rbp\n"
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %0)
+		     : "+a" (pa)
+		     :
+		     : "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10",
+		       "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+	return pa;
+}
+
+/* Until something else than an interrupt of the host ends the guest. */
+static s64 run(struct vm *vm)
+{
+	unsigned long flags;
+	u64 old_hsave;
+	s64 r;
+
+	do {
+		local_irq_save(flags);
+		kernel_fpu_begin();
+		rdmsrq(MSR_VM_HSAVE_PA, old_hsave);
+		fill_hsave(vm);
+		wrmsrq(MSR_VM_HSAVE_PA, vm->hsave_pa);
+		asm volatile("clgi");
+		r = vmrun(vm->vmcb_pa);
+		wrmsrq(MSR_VM_HSAVE_PA, old_hsave);
+		kernel_fpu_end();
+		asm volatile("stgi");
+		local_irq_restore(flags);
+		if (r == FAULT)
+			return FAULT;
+		r = vm->vmcb->control.exit_code;
+		cond_resched();
+	} while (r == SVM_EXIT_INTR || r == SVM_EXIT_NMI);
+	return r;
+}
+
+static int assign(struct vm *vm, bool vmsa, u32 asid, bool immutable)
+{
+	u64 pa = virt_to_phys(vmsa ? (void *)vm->vmsa : vm->vmcb);
+	int r = rmp_make_private(pa >> PAGE_SHIFT, asid ? GPA : 0,
+				 PG_LEVEL_4K, asid, immutable);
+
+	if (!r) {
+		vm->assigned[vmsa] = true;
+		vm->immutable[vmsa] = immutable;
+	}
+	return r;
+}
+
+struct row {
+	const char *name;
+	int (*change)(struct vm *vm);
+	s64 want;
+	bool stale;	/* counted as a VMSA that is none of this ASID's */
+};
+
+#define CHANGE(fn, ...)							\
+static int change_##fn(struct vm *vm)					\
+{									\
+	struct vmcb_control_area *c = &vm->vmcb->control;		\
+	struct sev_es_save_area *s = vm->vmsa;				\
+									\
+	(void)c;							\
+	(void)s;							\
+	__VA_ARGS__;							\
+	return 0;							\
+}
+
+CHANGE(es_without_sev, c->misc_ctl &= ~SVM_MISC_ENABLE_SEV)
+CHANGE(no_npt, c->misc_ctl &= ~SVM_MISC_ENABLE_NP)
+CHANGE(no_lbrv, c->misc_ctl2 = 0)
+CHANGE(asid_0, c->asid = 0)
+CHANGE(asid_big, c->asid = max_asid + 1)
+CHANGE(sev_asid_low, c->misc_ctl &= ~SVM_MISC_ENABLE_SEV_ES;
+       c->asid = min_sev_asid - 1)
+CHANGE(sev_asid_big, c->misc_ctl &= ~SVM_MISC_ENABLE_SEV_ES;
+       c->asid = max_asid + 1)
+CHANGE(no_vmrun, c->intercepts[INTERCEPT_VMRUN / 32] &=
+       ~BIT(INTERCEPT_VMRUN % 32))
+CHANGE(vmsa_unaligned, c->vmsa_pa += 0x10)
+CHANGE(vmsa_no_page, c->vmsa_pa = ~0ULL)
+CHANGE(vmsa_beyond, c->vmsa_pa = BIT_ULL(51))
+CHANGE(inject_swint, c->event_inj = SVM_EVTINJ_VALID |
+       SVM_EVTINJ_TYPE_SOFT | 0x80)
+CHANGE(inject_bp, c->event_inj = SVM_EVTINJ_VALID |
+       SVM_EVTINJ_TYPE_EXEPT | X86_TRAP_BP)
+CHANGE(inject_of, c->event_inj = SVM_EVTINJ_VALID |
+       SVM_EVTINJ_TYPE_EXEPT | X86_TRAP_OF)
+CHANGE(features_snp, s->sev_features = SVM_SEV_FEAT_SNP_ACTIVE)
+CHANGE(efer_svme, s->efer = 0)
+CHANGE(cr0_high, s->cr0 |= BIT_ULL(32))
+CHANGE(cr4_high, s->cr4 |= BIT_ULL(63))
+CHANGE(dr6_high, s->dr6 |= BIT_ULL(32))
+CHANGE(dr7_high, s->dr7 |= BIT_ULL(32))
+CHANGE(vmcb_unaligned, vm->vmcb_pa += 0x10)
+CHANGE(vmcb_beyond, vm->vmcb_pa = BIT_ULL(51))
+CHANGE(hsave_0, vm->hsave_pa = 0)
+
+static int change_vmsa_guest(struct vm *vm)
+{
+	return assign(vm, true, vm->vmcb->control.asid, false);
+}
+
+/* Pitfall: by its content the page is an SNP guest's. */
+static int change_vmsa_guest_snp(struct vm *vm)
+{
+	vm->vmsa->sev_features = SVM_SEV_FEAT_SNP_ACTIVE;
+	return assign(vm, true, vm->vmcb->control.asid, false);
+}
+
+static int change_vmsa_zero(struct vm *vm)
+{
+	memset(vm->vmsa, 0, PAGE_SIZE);
+	return assign(vm, true, vm->vmcb->control.asid, false);
+}
+
+static int change_vmsa_other(struct vm *vm)
+{
+	return assign(vm, true, vm->vmcb->control.asid + 1, false);
+}
+
+static int change_vmsa_pre_guest(struct vm *vm)
+{
+	return assign(vm, true, vm->vmcb->control.asid, true);
+}
+
+static int change_vmsa_firmware(struct vm *vm)
+{
+	return assign(vm, true, 0, true);
+}
+
+static int change_vmsa_reclaim(struct vm *vm)
+{
+	struct sev_data_snp_page_reclaim data = {
+		.paddr = virt_to_phys(vm->vmsa),
+	};
+	int r = assign(vm, true, 0, true), err;
+
+	if (!r)
+		r = sev_do_cmd(SEV_CMD_SNP_PAGE_RECLAIM, &data, &err);
+	if (!r)
+		vm->immutable[1] = false;
+	return r;
+}
+
+static int change_vmcb_guest(struct vm *vm)
+{
+	return assign(vm, false, 1, false);
+}
+
+static int change_vmcb_firmware(struct vm *vm)
+{
+	return assign(vm, false, 0, true);
+}
+
+#define ROW(n, w)	{ .name = #n, .change = change_##n, .want = w }
+#define STALE(n)	{ .name = #n, .change = change_##n, .want = INVALID, \
+			  .stale = true }
+
+static const struct row rows[] = {
+	ROW(es_without_sev, INVALID),
+	ROW(no_npt, INVALID),
+	ROW(no_lbrv, INVALID),
+	ROW(asid_0, INVALID),
+	ROW(asid_big, INVALID),
+	ROW(sev_asid_low, INVALID),
+	ROW(sev_asid_big, INVALID),
+	ROW(no_vmrun, INVALID),
+	ROW(vmsa_unaligned, INVALID),
+	ROW(vmsa_no_page, INVALID),
+	ROW(vmsa_beyond, INVALID),
+	ROW(inject_swint, INVALID),
+	ROW(inject_bp, INVALID),
+	ROW(inject_of, INVALID),
+	ROW(features_snp, INVALID),
+	ROW(efer_svme, INVALID),
+	ROW(cr0_high, INVALID),
+	ROW(cr4_high, INVALID),
+	ROW(dr6_high, INVALID),
+	ROW(dr7_high, INVALID),
+	STALE(vmsa_guest),
+	STALE(vmsa_guest_snp),
+	STALE(vmsa_zero),
+	STALE(vmsa_other),
+	STALE(vmsa_pre_guest),
+	STALE(vmsa_firmware),
+	STALE(vmsa_reclaim),
+	ROW(vmcb_guest, FAULT),
+	ROW(vmcb_firmware, FAULT),
+	ROW(vmcb_unaligned, FAULT),
+	ROW(vmcb_beyond, FAULT),
+	ROW(hsave_0, FAULT),
+};
+
+KUNIT_ARRAY_PARAM_DESC(row, rows, name);
+
+static void test_runs(struct kunit *test)
+{
+	struct vm *vm = test->priv;
+
+	if (!ctl)
+		kunit_skip(test, "needs the emulated platform");
+	KUNIT_EXPECT_EQ(test, run(vm), SVM_EXIT_HLT);
+	KUNIT_EXPECT_EQ(test, vm->vmsa->rip, RIP_AFTER_HLT);
+	KUNIT_EXPECT_EQ(test, vm->vmsa->rbx, 0x5a5a);
+	/* The next VMRUN goes on behind HLT. */
+	vm->code[RIP_AFTER_HLT] = 0xf4;
+	KUNIT_EXPECT_EQ(test, run(vm), SVM_EXIT_HLT);
+	KUNIT_EXPECT_EQ(test, vm->vmsa->rip, RIP_AFTER_HLT + 1);
+}
+
+static void test_refused(struct kunit *test)
+{
+	const struct row *row = test->param_value;
+	u64 stale, invalid;
+	struct vm *vm = test->priv;
+	s64 r;
+
+	if (ctl) {
+		KUNIT_ASSERT_EQ(test, run(vm), SVM_EXIT_HLT);
+		build_vmsa(vm);
+		build_vmcb(vm);
+	}
+	KUNIT_ASSERT_EQ(test, row->change(vm), 0);
+	memcpy(vm->copy[0], vm->vmcb, PAGE_SIZE);
+	memcpy(vm->copy[1], vm->vmsa, PAGE_SIZE);
+	stale = counter(SNP_CTL_CNT_VMRUN_STALE_VMSA);
+	invalid = counter(SNP_CTL_CNT_VMRUN_INVALID);
+
+	r = run(vm);
+
+	KUNIT_EXPECT_EQ(test, r, row->want);
+	stale = counter(SNP_CTL_CNT_VMRUN_STALE_VMSA) - stale;
+	invalid = counter(SNP_CTL_CNT_VMRUN_INVALID) - invalid;
+	if (ctl)
+		KUNIT_EXPECT_EQ(test, stale, (u64)row->stale);
+	/* What plain guests fail as well is not counted. */
+	if (ctl && row->stale)
+		KUNIT_EXPECT_EQ(test, invalid, 0ULL);
+
+	KUNIT_EXPECT_MEMEQ(test, vm->copy[1], vm->vmsa, PAGE_SIZE);
+	if (row->want == INVALID) {
+		const struct vmcb *was = vm->copy[0];
+
+		KUNIT_EXPECT_EQ(test, was->control.int_ctl,
+				vm->vmcb->control.int_ctl);
+		KUNIT_EXPECT_EQ(test, was->control.asid,
+				vm->vmcb->control.asid);
+		KUNIT_EXPECT_EQ(test, was->control.vmsa_pa,
+				vm->vmcb->control.vmsa_pa);
+		KUNIT_EXPECT_MEMEQ(test, &was->save, &vm->vmcb->save,
+				   PAGE_SIZE - offsetof(struct vmcb, save));
+	} else {
+		KUNIT_EXPECT_MEMEQ(test, vm->copy[0], vm->vmcb, PAGE_SIZE);
+	}
+}
+
+/* A guest that spins on another CPU. */
+static int spin(void *data)
+{
+	struct vm *vm = data;
+	unsigned long flags;
+	u64 old_hsave;
+
+	while (!kthread_should_stop()) {
+		local_irq_save(flags);
+		kernel_fpu_begin();
+		rdmsrq(MSR_VM_HSAVE_PA, old_hsave);
+		fill_hsave(vm);
+		wrmsrq(MSR_VM_HSAVE_PA, vm->hsave_pa);
+		asm volatile("clgi");
+		vmrun(vm->vmcb_pa);
+		wrmsrq(MSR_VM_HSAVE_PA, old_hsave);
+		kernel_fpu_end();
+		asm volatile("stgi");
+		local_irq_restore(flags);
+		cond_resched();
+	}
+	return vm->vmcb->control.exit_code == SVM_EXIT_INTR ? 0 : -EIO;
+}
+
+static u32 rmpupdate_shared(void *page)
+{
+	struct rmp_state st = {};
+	u32 r;
+
+	asm volatile(".byte 0xf2, 0x0f, 0x01, 0xfe"
+		     : "=a" (r)
+		     : "a" (virt_to_phys(page)), "c" (&st)
+		     : "memory", "cc");
+	return r;
+}
+
+/* The pages of a guest that runs cannot be changed, nor run twice. */
+static void test_in_use(struct kunit *test)
+{
+	struct vm *vm = test->priv, *second;
+	bool vmcb = false, vmsa = false, busy = false;
+	struct task_struct *t;
+	unsigned long end;
+	void *mine;
+	int cpu;
+
+	if (!ctl)
+		kunit_skip(test, "needs the emulated platform");
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+
+	vm->vmsa->rip = RIP_AFTER_HLT;
+	second = kunit_kzalloc(test, sizeof(*second), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, second);
+	*second = *vm;
+	second->vmcb = alloc_page_zero(test);
+	second->hsave = alloc_page_zero(test);
+	mine = second->vmcb;
+	build_vmcb(second);
+
+	cpu = cpumask_any_but(cpu_online_mask, get_cpu());
+	put_cpu();
+	t = kthread_create(spin, vm, "vmrun_spin");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
+	kthread_bind(t, cpu);
+	wake_up_process(t);
+
+	end = jiffies + 10 * HZ;
+	while (time_before(jiffies, end) && !(vmcb && vmsa && busy)) {
+		vmcb |= rmpupdate_shared(vm->vmcb) == RMP_INUSE;
+		vmsa |= rmpupdate_shared(vm->vmsa) == RMP_INUSE;
+		if (!busy && vmsa) {
+			/* Only sure to be refused while the other one runs. */
+			if (run(second) == INVALID)
+				busy = true;
+		}
+		cond_resched();
+	}
+	KUNIT_EXPECT_EQ(test, kthread_stop(t), 0);
+	KUNIT_EXPECT_TRUE(test, vmcb);
+	KUNIT_EXPECT_TRUE(test, vmsa);
+	KUNIT_EXPECT_TRUE(test, busy);
+	/* Nobody uses them now. */
+	KUNIT_EXPECT_EQ(test, rmpupdate_shared(vm->vmcb), 0);
+	KUNIT_EXPECT_EQ(test, rmpupdate_shared(vm->vmsa), 0);
+	free_page((unsigned long)mine);
+	free_page((unsigned long)second->hsave);
+}
+
+static int vmrun_suite_init(struct kunit_suite *suite)
+{
+	struct pci_dev *dev = pci_get_device(SNP_CTL_VENDOR_ID,
+					     SNP_CTL_DEVICE_ID, NULL);
+	u32 eax, ebx;
+
+	cpuid(0x8000001f, &eax, &ebx, &max_asid, &min_sev_asid);
+	if (dev && !pci_enable_device_mem(dev))
+		ctl = ioremap(pci_resource_start(dev, 0), SNP_CTL_BAR_SIZE);
+	pci_dev_put(dev);
+	return 0;
+}
+
+static void vmrun_suite_exit(struct kunit_suite *suite)
+{
+	if (ctl)
+		iounmap(ctl);
+	ctl = NULL;
+}
+
+static struct kunit_case vmrun_cases[] = {
+	KUNIT_CASE(test_runs),
+	KUNIT_CASE_PARAM(test_refused, row_gen_params),
+	KUNIT_CASE(test_in_use),
+	{}
+};
+
+static struct kunit_suite vmrun_suite = {
+	.name = "snp_vmrun",
+	.suite_init = vmrun_suite_init,
+	.suite_exit = vmrun_suite_exit,
+	.init = vmrun_init,
+	.exit = vmrun_exit,
+	.test_cases = vmrun_cases,
+};
+kunit_test_suite(vmrun_suite);
+
+MODULE_DESCRIPTION("KUnit tests of what VMRUN checks on an SNP host");
+MODULE_LICENSE("GPL");
