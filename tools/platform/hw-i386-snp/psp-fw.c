@@ -205,8 +205,11 @@ static void fw_asid_check_leak(uint32_t asid)
     n = snp_rmp_count_asid(asid);
     if (n) {
         trace_snp_psp_leak(asid, n);
-        warn_report("snp-psp: %" PRIu64 " pages still assigned to ASID %u, "
-                    "which no guest used any more", n, asid);
+        if (!a->leak_reported) {
+            a->leak_reported = true;
+            warn_report("snp-psp: %" PRIu64 " pages still assigned to ASID "
+                        "%u, which no guest used any more", n, asid);
+        }
         qatomic_add(&snp_platform->counter[SNP_CNT_DECOMMISSION_LEAK], n);
     }
 }

@@ -87,6 +87,7 @@ typedef struct FwAsid {
     SevGuest *sev;
     bool dirty;                 /* used since the last DF_FLUSH */
     bool check_leak;            /* let go by an SNP guest, not used since */
+    bool leak_reported;
 } FwAsid;
 
 /* Platform states of the SEV API */

@@ -7,7 +7,7 @@
 #include "exec/cputlb.h"
 #include "hw/core/cpu.h"
 #include "hw/i386/x86-iommu.h"
-#include "../amd_iommu.h"
+#include "hw/i386/amd_iommu.h"
 #include "psp-fw.h"
 
 /* --- the IOMMU's own pages ------------------------------------------- */

@@ -4,8 +4,8 @@
  *
  * Plain C without includes: QEMU, programs in the machine and host tests all
  * use this very file.  PCI 1234:5e01, BAR 0, 4 KiB, 64-bit little-endian
- * registers, 8-byte accesses only (a 4-byte access reads all ones and is
- * ignored on write).
+ * registers, 8-byte accesses only.  A register that does not exist reads all
+ * ones.
  *
  * Root reaches the BAR without a driver: enable the device (write 1 to
  * /sys/bus/pci/devices/<bdf>/enable, which sets Memory Space Enable in the

@@ -44,7 +44,7 @@ typedef enum SnpCounter {
     SNP_CNT_RMPADJUST,
     SNP_CNT_VMRUN_ES,           /* VMRUN of an SEV-ES guest that was not SNP */
     SNP_CNT_VMRUN_SNP,          /* VMRUN that loaded an SNP VMSA */
-    SNP_CNT_VMRUN_STALE_VMSA,   /* VMRUN whose VMSA page was no VMSA of that ASID */
+    SNP_CNT_VMRUN_STALE_VMSA,   /* VMRUN of a page that is no VMSA of the ASID */
     SNP_CNT_VMRUN_INVALID,      /* other VMRUN that ended with VMEXIT_INVALID */
     SNP_CNT_RMP_FAULT,          /* host #PF with the RMP bit */
     SNP_CNT_NPF_RMP,            /* #NPF with the RMP bit */
@@ -53,8 +53,8 @@ typedef enum SnpCounter {
     SNP_CNT_PSP_CMD,            /* firmware commands processed */
     SNP_CNT_PSP_ERR,            /* ... with a status other than success */
     SNP_CNT_TLB_FLUSH,          /* flushes of all CPUs for RMP changes */
-    SNP_CNT_DECOMMISSION_LEAK,  /* pages of an ASID still assigned when no
-                                   guest context used it any more */
+    /* pages of an ASID still assigned when no guest context used it any more */
+    SNP_CNT_DECOMMISSION_LEAK,
     SNP_CNT_MAX
 } SnpCounter;
 
@@ -112,7 +112,7 @@ typedef enum SnpMsrResult {
     SNP_MSR_GP,
 } SnpMsrResult;
 
-/* SNP_EN of this core; SYSCFG as it reads, for SNP_INIT's check of all cores. */
+/* SNP_EN of this core; SYSCFG as it reads, for SNP_INIT's check of cores. */
 bool snp_cpu_enabled(CPUX86State *env);
 uint64_t snp_cpu_syscfg(CPUX86State *env);
 
@@ -252,7 +252,7 @@ typedef struct SnpGuestPage {
     bool private;           /* C-bit of the guest's mapping */
 } SnpGuestPage;
 
-/* VMSAVE's page, given by an address of @mmu_idx: #GP or NPF if not the host's. */
+/* VMSAVE's page, at an address of @mmu_idx: #GP or NPF if not the host's. */
 void snp_check_vmsave(CPUX86State *env, hwaddr addr, int mmu_idx,
                       uintptr_t ra);
 
@@ -272,7 +272,7 @@ uint32_t snp_rmpquery(const SnpGuestPage *pg, uint32_t asid, uint8_t vmpl,
                       uint8_t target, uint64_t *attrs, bool *large,
                       uint64_t *npf);
 
-/* #NPF error code bits that the RMP adds (APM volume 2, "Nested Page Fault"). */
+/* #NPF error code bits of the RMP (APM volume 2, "Nested Page Fault"). */
 #define SNP_NPF_RMP         (1ULL << 31)
 #define SNP_NPF_ENC         (1ULL << 34)
 #define SNP_NPF_SIZEM       (1ULL << 35)

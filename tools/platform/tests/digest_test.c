@@ -320,6 +320,32 @@ TEST(every_field_counts)
 	}
 }
 
+/*
+ * PAGE_INFO put together by hand: VMPL3, VMPL2, VMPL1 at 0x64 to 0x66. No
+ * published vector has other than zeros there, and tools disagree on the order.
+ */
+TEST(vmpl_permissions_order)
+{
+	struct snp_digest_record rec = {
+		.type = SNP_DIGEST_ZERO,
+		.imi = true,
+		.vmpl_perm = { 0, 1, 3, 7 },
+		.gpa = 0x123456789000ull,
+	};
+	uint8_t info[0x70] = {
+		[0x60] = 0x70, [0x62] = 3, [0x63] = 1,
+		[0x64] = 7, [0x65] = 3, [0x66] = 1,
+		[0x69] = 0x90, [0x6a] = 0x78, [0x6b] = 0x56, [0x6c] = 0x34,
+		[0x6d] = 0x12,
+	};
+	uint8_t want[SNP_DIGEST_LEN];
+
+	snp_sha384(info, sizeof(info), want);
+	snp_digest_init(ld);
+	ASSERT_TRUE(snp_digest_extend(ld, &rec, NULL));
+	EXPECT_EQ(0, memcmp(want, ld, sizeof(want)));
+}
+
 TEST(vmpl0_permissions_do_not_count)
 {
 	struct snp_digest_record a = { .type = SNP_DIGEST_ZERO };

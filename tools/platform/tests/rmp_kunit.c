@@ -55,6 +55,10 @@ static unsigned int rounds = 3000;
 module_param(rounds, uint, 0444);
 MODULE_PARM_DESC(rounds, "assignments in the race tests");
 
+/* Many emulated CPUs on few real ones are slow: end then, but not too soon. */
+#define RACE_SECONDS	60
+#define RACE_ROUNDS_MIN	100
+
 /* What the suite knows of the machine. */
 static u64 rmp_base, rmp_end, rmp_pages;
 static u64 *rmp;			/* entries, read only */
@@ -200,7 +204,7 @@ enum target {
 	T_BLOCK,		/* the block */
 	T_BEYOND,		/* first page that the table does not cover */
 	T_TOP,			/* last page of the address space */
-	T_RMP_FIRST,		/* the table itself */
+	T_RMP_FIRST,		/* the table itself, first aligned page */
 	T_RMP_LAST,
 };
 
@@ -209,7 +213,7 @@ struct row {
 	enum before before;
 	enum target target;
 	u64 off;
-	u32 asid;		/* in units of one beyond the maximum: see ASID_* */
+	u32 asid;		/* ASID_*: the real one is the machine's */
 	struct rmp_state st;
 	u32 want;
 };
@@ -357,8 +361,8 @@ static u64 row_target(struct kunit *test, const struct row *r, struct block *b)
 	case T_TOP:
 		return ~0ULL << PAGE_SHIFT;
 	case T_RMP_FIRST:
-		return ALIGN_DOWN(rmp_base, SZ_2M) < rmp_base ? rmp_base :
-			ALIGN_DOWN(rmp_base, SZ_2M);
+		/* Aligned, or PSMASH would refuse it for that. */
+		return ALIGN(rmp_base, SZ_2M);
 	case T_RMP_LAST:
 		return ALIGN_DOWN(rmp_end, SZ_4K);
 	}
@@ -770,6 +774,7 @@ static void race_writers(struct kunit *test)
 	u64 *page = (u64 *)(b->alias + 7 * SZ_4K);
 	u64 pa = b->pa + 7 * SZ_4K;
 	unsigned int i, n = 0, lost = 0, late = 0;
+	unsigned long end;
 	int cpu, self;
 	u64 *at;
 
@@ -798,8 +803,12 @@ static void race_writers(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, n, num_online_cpus() - 1);
 
+	end = jiffies + RACE_SECONDS * HZ;
 	for (i = 0; i < rounds; i++) {
 		unsigned int k;
+
+		if (time_after(jiffies, end))
+			break;
 
 		for (k = 0; k < n; k++)
 			if (!wait_more(&w[k].done))
@@ -836,6 +845,7 @@ out:
 	while (n)
 		kthread_stop(w[--n].task);
 	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	KUNIT_EXPECT_GE(test, i, min(rounds, RACE_ROUNDS_MIN));
 	KUNIT_EXPECT_EQ_MSG(test, late, 0, "writes after the assignment");
 	KUNIT_EXPECT_EQ_MSG(test, lost, 0, "writes that vanished");
 	kunit_info(test, "%u rounds, %u writers\n", i, num_online_cpus() - 1);

@@ -28,6 +28,7 @@
 #include <asm/msr.h>
 #include <asm/pkru.h>
 #include <asm/sev.h>
+#include <asm/smp.h>
 #include <asm/svm.h>
 #include <asm/trapnr.h>
 #include "snp-ctl-regs.h"
@@ -36,10 +37,16 @@
 #define FAULT		(-(s64)EFAULT)	/* of VMRUN itself */
 #define INVALID		SVM_EXIT_ERR
 #define RMP_INUSE	3
+#define VMSA_GPA	0xfffffffff000ULL	/* where KVM puts its own */
+#define NPT_FLAGS	(_PAGE_PRESENT | _PAGE_RW | _PAGE_USER)
 
-/* Real mode: mov $0x5a5a, %bx; hlt; jmp . */
-static const u8 guest_code[] = { 0xbb, 0x5a, 0x5a, 0xf4, 0xeb, 0xfe };
+/* Real mode: mov $0x5a5a, %bx; hlt; hlt; hlt; jmp . */
+static const u8 guest_code[] = {
+	0xbb, 0x5a, 0x5a, 0xf4, 0xf4, 0xf4, 0xeb, 0xfe
+};
+
 #define RIP_AFTER_HLT	4
+#define RIP_SPIN	6
 
 static u32 max_asid, min_sev_asid;
 static u8 __iomem *ctl;			/* NULL on hardware */
@@ -48,7 +55,7 @@ struct vm {
 	struct vmcb *vmcb;
 	struct sev_es_save_area *vmsa;
 	u8 *code;
-	u64 *pml4, *pdpt;
+	u64 *pml4, *pdpt, *pd, *pt;	/* nested: the code at its own address */
 	void *perm;			/* I/O and MSR permission maps */
 	void *hsave;
 	void *copy[2];
@@ -138,7 +145,7 @@ static void build_vmcb(struct vm *vm)
 static int vmrun_init(struct kunit *test)
 {
 	struct vm *vm;
-	int i;
+	u64 pa;
 
 	if (!cc_platform_has(CC_ATTR_HOST_SEV_SNP))
 		kunit_skip(test, "SNP is not enabled: load kvm_amd first");
@@ -155,6 +162,8 @@ static int vmrun_init(struct kunit *test)
 	vm->code = alloc_page_zero(test);
 	vm->pml4 = alloc_page_zero(test);
 	vm->pdpt = alloc_page_zero(test);
+	vm->pd = alloc_page_zero(test);
+	vm->pt = alloc_page_zero(test);
 	vm->hsave = alloc_page_zero(test);
 	vm->copy[0] = alloc_page_zero(test);
 	vm->copy[1] = alloc_page_zero(test);
@@ -162,11 +171,11 @@ static int vmrun_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, vm->perm);
 
 	memcpy(vm->code, guest_code, sizeof(guest_code));
-	vm->pml4[0] = virt_to_phys(vm->pdpt) | _PAGE_PRESENT | _PAGE_RW |
-		      _PAGE_USER;
-	for (i = 0; i < PTRS_PER_PUD; i++)
-		vm->pdpt[i] = (u64)i * SZ_1G | _PAGE_PRESENT | _PAGE_RW |
-			      _PAGE_USER | _PAGE_PSE;
+	pa = virt_to_phys(vm->code);
+	vm->pml4[0] = virt_to_phys(vm->pdpt) | NPT_FLAGS;
+	vm->pdpt[pud_index(pa)] = virt_to_phys(vm->pd) | NPT_FLAGS;
+	vm->pd[pmd_index(pa)] = virt_to_phys(vm->pt) | NPT_FLAGS;
+	vm->pt[pte_index(pa)] = pa | NPT_FLAGS;
 	build_vmsa(vm);
 	build_vmcb(vm);
 	return 0;
@@ -198,6 +207,8 @@ static void vmrun_exit(struct kunit *test)
 	free_page((unsigned long)vm->code);
 	free_page((unsigned long)vm->pml4);
 	free_page((unsigned long)vm->pdpt);
+	free_page((unsigned long)vm->pd);
+	free_page((unsigned long)vm->pt);
 	free_page((unsigned long)vm->hsave);
 	free_page((unsigned long)vm->copy[0]);
 	free_page((unsigned long)vm->copy[1]);
@@ -298,20 +309,20 @@ CHANGE(no_lbrv, c->misc_ctl2 = 0)
 CHANGE(asid_0, c->asid = 0)
 CHANGE(asid_big, c->asid = max_asid + 1)
 CHANGE(sev_asid_low, c->misc_ctl &= ~SVM_MISC_ENABLE_SEV_ES;
-       c->asid = min_sev_asid - 1)
+	c->asid = min_sev_asid - 1)
 CHANGE(sev_asid_big, c->misc_ctl &= ~SVM_MISC_ENABLE_SEV_ES;
-       c->asid = max_asid + 1)
+	c->asid = max_asid + 1)
 CHANGE(no_vmrun, c->intercepts[INTERCEPT_VMRUN / 32] &=
-       ~BIT(INTERCEPT_VMRUN % 32))
+	~BIT(INTERCEPT_VMRUN % 32))
 CHANGE(vmsa_unaligned, c->vmsa_pa += 0x10)
 CHANGE(vmsa_no_page, c->vmsa_pa = ~0ULL)
 CHANGE(vmsa_beyond, c->vmsa_pa = BIT_ULL(51))
 CHANGE(inject_swint, c->event_inj = SVM_EVTINJ_VALID |
-       SVM_EVTINJ_TYPE_SOFT | 0x80)
+	SVM_EVTINJ_TYPE_SOFT | 0x80)
 CHANGE(inject_bp, c->event_inj = SVM_EVTINJ_VALID |
-       SVM_EVTINJ_TYPE_EXEPT | X86_TRAP_BP)
+	SVM_EVTINJ_TYPE_EXEPT | X86_TRAP_BP)
 CHANGE(inject_of, c->event_inj = SVM_EVTINJ_VALID |
-       SVM_EVTINJ_TYPE_EXEPT | X86_TRAP_OF)
+	SVM_EVTINJ_TYPE_EXEPT | X86_TRAP_OF)
 CHANGE(features_snp, s->sev_features = SVM_SEV_FEAT_SNP_ACTIVE)
 CHANGE(efer_svme, s->efer = 0)
 CHANGE(cr0_high, s->cr0 |= BIT_ULL(32))
@@ -430,7 +441,6 @@ static void test_runs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vm->vmsa->rip, RIP_AFTER_HLT);
 	KUNIT_EXPECT_EQ(test, vm->vmsa->rbx, 0x5a5a);
 	/* The next VMRUN goes on behind HLT. */
-	vm->code[RIP_AFTER_HLT] = 0xf4;
 	KUNIT_EXPECT_EQ(test, run(vm), SVM_EXIT_HLT);
 	KUNIT_EXPECT_EQ(test, vm->vmsa->rip, RIP_AFTER_HLT + 1);
 }
@@ -479,6 +489,120 @@ static void test_refused(struct kunit *test)
 	} else {
 		KUNIT_EXPECT_MEMEQ(test, vm->copy[0], vm->vmcb, PAGE_SIZE);
 	}
+}
+
+static int cmd(int nr, void *data)
+{
+	int err = 0, r = sev_do_cmd(nr, data, &err);
+
+	return r ?: err;
+}
+
+static int launch_update(struct vm *vm, void *gctx, void *page, u64 gpa,
+			 unsigned int type)
+{
+	struct sev_data_snp_launch_update data = {
+		.gctx_paddr = virt_to_phys(gctx),
+		.page_type = type,
+		.address = virt_to_phys(page),
+	};
+	int r;
+
+	r = rmp_make_private(data.address >> PAGE_SHIFT, gpa, PG_LEVEL_4K,
+			     vm->vmcb->control.asid, true);
+	return r ?: cmd(SEV_CMD_SNP_LAUNCH_UPDATE, &data);
+}
+
+static void expect_stale(struct kunit *test, struct vm *vm, const char *what)
+{
+	u64 stale = counter(SNP_CTL_CNT_VMRUN_STALE_VMSA);
+	s64 r = run(vm);
+
+	KUNIT_EXPECT_EQ_MSG(test, r, INVALID, "%s", what);
+	stale = counter(SNP_CTL_CNT_VMRUN_STALE_VMSA) - stale;
+	KUNIT_EXPECT_EQ_MSG(test, stale, ctl ? 1ULL : 0ULL, "%s", what);
+}
+
+/*
+ * A VMSA that the firmware made, which therefore runs on hardware, too; and
+ * the ways in which it stops being one.
+ */
+static void test_snp(struct kunit *test)
+{
+	struct vm *vm = test->priv;
+	struct vmcb_control_area *c = &vm->vmcb->control;
+	struct sev_data_snp_launch_start start = {
+		.policy = BIT_ULL(16) | BIT_ULL(17),
+	};
+	struct sev_data_snp_launch_finish finish = {};
+	struct sev_data_snp_activate activate = {};
+	struct sev_data_snp_addr addr = {};
+	u64 vmsa_pa = virt_to_phys(vm->vmsa);
+	void *gctx, *other;
+	int r;
+
+	gctx = snp_alloc_firmware_page(GFP_KERNEL | __GFP_ZERO);
+	KUNIT_ASSERT_NOT_NULL(test, gctx);
+	other = alloc_page_zero(test);
+
+	/* The last ASID that KVM takes for SNP guests. */
+	c->asid = min_sev_asid - 1;
+	vm->vmsa->sev_features = SVM_SEV_FEAT_SNP_ACTIVE;
+	memcpy(other, vm->vmsa, PAGE_SIZE);
+
+	addr.address = virt_to_phys(gctx);
+	start.gctx_paddr = addr.address;
+	activate.gctx_paddr = addr.address;
+	activate.asid = c->asid;
+	finish.gctx_paddr = addr.address;
+
+	wbinvd_on_all_cpus();
+	r = cmd(SEV_CMD_SNP_DF_FLUSH, NULL);
+	r = r ?: cmd(SEV_CMD_SNP_GCTX_CREATE, &addr);
+	r = r ?: cmd(SEV_CMD_SNP_LAUNCH_START, &start);
+	r = r ?: cmd(SEV_CMD_SNP_ACTIVATE, &activate);
+	r = r ?: launch_update(vm, gctx, vm->code, virt_to_phys(vm->code),
+			       SNP_PAGE_TYPE_NORMAL);
+	r = r ?: launch_update(vm, gctx, vm->vmsa, VMSA_GPA,
+			       SNP_PAGE_TYPE_VMSA);
+	r = r ?: cmd(SEV_CMD_SNP_LAUNCH_FINISH, &finish);
+	KUNIT_EXPECT_EQ(test, r, 0);
+	if (r)
+		goto out;
+
+	KUNIT_EXPECT_EQ(test, run(vm), SVM_EXIT_HLT);
+
+	c->asid--;
+	expect_stale(test, vm, "the ASID of somebody else");
+	c->asid++;
+
+	c->vmsa_pa = virt_to_phys(other);
+	expect_stale(test, vm, "a hypervisor page with the same content");
+	memset(other, 0, PAGE_SIZE);
+	expect_stale(test, vm, "a zero page");
+	c->vmsa_pa = virt_to_phys(vm->code);
+	expect_stale(test, vm, "a validated page of the guest");
+	c->vmsa_pa = virt_to_phys(gctx);
+	expect_stale(test, vm, "the guest context");
+	c->vmsa_pa = vmsa_pa;
+
+	/* None of this has hurt it. */
+	KUNIT_EXPECT_EQ(test, run(vm), SVM_EXIT_HLT);
+
+	KUNIT_EXPECT_EQ(test, rmp_make_shared(vmsa_pa >> PAGE_SHIFT,
+					      PG_LEVEL_4K), 0);
+	expect_stale(test, vm, "made shared");
+	KUNIT_EXPECT_EQ(test, rmp_make_private(vmsa_pa >> PAGE_SHIFT, VMSA_GPA,
+					       PG_LEVEL_4K, c->asid, false), 0);
+	expect_stale(test, vm, "made private again");
+out:
+	rmp_make_shared(vmsa_pa >> PAGE_SHIFT, PG_LEVEL_4K);
+	rmp_make_shared(page_to_pfn(virt_to_page(vm->code)), PG_LEVEL_4K);
+	KUNIT_EXPECT_EQ(test, cmd(SEV_CMD_SNP_DECOMMISSION, &addr), 0);
+	snp_free_firmware_page(gctx);
+	wbinvd_on_all_cpus();
+	KUNIT_EXPECT_EQ(test, cmd(SEV_CMD_SNP_DF_FLUSH, NULL), 0);
+	free_page((unsigned long)other);
 }
 
 /* A guest that spins on another CPU. */
@@ -532,7 +656,7 @@ static void test_in_use(struct kunit *test)
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "needs two CPUs");
 
-	vm->vmsa->rip = RIP_AFTER_HLT;
+	vm->vmsa->rip = RIP_SPIN;
 	second = kunit_kzalloc(test, sizeof(*second), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, second);
 	*second = *vm;
@@ -593,6 +717,7 @@ static void vmrun_suite_exit(struct kunit_suite *suite)
 static struct kunit_case vmrun_cases[] = {
 	KUNIT_CASE(test_runs),
 	KUNIT_CASE_PARAM(test_refused, row_gen_params),
+	KUNIT_CASE(test_snp),
 	KUNIT_CASE(test_in_use),
 	{}
 };
@@ -605,6 +730,7 @@ static struct kunit_suite vmrun_suite = {
 	.exit = vmrun_exit,
 	.test_cases = vmrun_cases,
 };
+
 kunit_test_suite(vmrun_suite);
 
 MODULE_DESCRIPTION("KUnit tests of what VMRUN checks on an SNP host");

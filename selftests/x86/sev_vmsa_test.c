@@ -1,0 +1,1052 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMSAs in guest memory: KVM_SEV_SNP_SET_VMSA and KVM_SEV_SNP_GET_VMSA, page
+ * type VMSA of LAUNCH_UPDATE, the launch digest with and without them, and the
+ * guest's own AP Creation, with which they share a path.
+ *
+ * The digest cases need no uAPI when all VMSAs are KVM's: there they hold on
+ * any kernel, and show that the digest of old launches stays what it was.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "kvm_test_harness.h"
+#include "test_util.h"
+#include "snp_vmsa.h"
+
+#define KVM_VMSA_GPA		0xfffffffff000ULL
+#define NO_MEMSLOT_GPA		0x7f0001000ULL
+#define SHARED_SLOT		11
+#define SHARED_SLOT_GPA		0x7e0000000ULL
+
+#define TERM_REGS		0x42
+#define TERM_AP			0x43
+
+#define CREATE		KVM_SEV_SNP_VMSA_CREATE
+#define ON_INIT		KVM_SEV_SNP_VMSA_CREATE_ON_INIT
+#define DESTROY		KVM_SEV_SNP_VMSA_DESTROY
+#define FEAT		SNP_SEV_FEATURES
+
+/* In the VMSA page, and nowhere else. */
+#define MAGIC(n)		(0x5eedc0de00000000ULL + (n))
+
+enum {
+	VAL_XMM0_LO = 17, VAL_XMM0_HI, VAL_STAR, VAL_LSTAR, VAL_CSTAR, VAL_SFMASK,
+	VAL_KERNEL_GS, VAL_FS_BASE, VAL_GS_BASE, VAL_CR0, VAL_CR3, VAL_CR4, VAL_PAT, VAL_XCR0,
+	VAL_SEV_STATUS, VAL_NR
+};
+
+#define REQUIRE_UAPI()								\
+	do {									\
+		if (!snp_has_vmsa_uapi())					\
+			SKIP(return, "no KVM_X86_SEV_SNP_VMSA attribute");	\
+	} while (0)
+
+static void guest_report_regs(struct snp_cpu *cpu)
+{
+	volatile u64 *val = cpu->mbox->val;
+	int i;
+
+	for (i = 0; i <= SNP_RFLAGS; i++)
+		val[i] = cpu->regs[i];
+
+	val[VAL_XMM0_LO] = cpu->xmm0[0];
+	val[VAL_XMM0_HI] = cpu->xmm0[1];
+	val[VAL_STAR] = rdmsr(MSR_STAR);
+	val[VAL_LSTAR] = rdmsr(MSR_LSTAR);
+	val[VAL_CSTAR] = rdmsr(MSR_CSTAR);
+	val[VAL_SFMASK] = rdmsr(MSR_SYSCALL_MASK);
+	val[VAL_KERNEL_GS] = rdmsr(MSR_KERNEL_GS_BASE);
+	val[VAL_FS_BASE] = rdmsr(MSR_FS_BASE);
+	val[VAL_GS_BASE] = rdmsr(MSR_GS_BASE);
+	val[VAL_CR0] = get_cr0();
+	val[VAL_CR3] = get_cr3();
+	val[VAL_CR4] = get_cr4();
+	val[VAL_PAT] = rdmsr(MSR_IA32_CR_PAT);
+	val[VAL_XCR0] = xgetbv(0);
+	val[VAL_SEV_STATUS] = rdmsr(MSR_AMD64_SEV);
+
+	snp_guest_start(cpu);
+	snp_guest_term(SNP_TERM_SET_DONE, TERM_REGS);
+}
+
+static void guest_done(struct snp_cpu *cpu)
+{
+	snp_guest_start(cpu);
+	snp_guest_term(SNP_TERM_SET_DONE, TERM_REGS);
+}
+
+/* An AP: shows which VMSA it came from, and stops three times. */
+static void guest_ap(struct snp_cpu *cpu)
+{
+	u32 i;
+
+	snp_guest_start(cpu);
+	cpu->mbox->token = cpu->regs[SNP_R14];
+	for (i = 1; i < 4; i++)
+		snp_guest_sync(cpu, i);
+	snp_guest_term(SNP_TERM_SET_DONE, TERM_AP);
+}
+
+/*
+ * Makes VMSAs at pages 1 and 2 of the slot; then does requests of AP Creation
+ * for the host: arg[0] request, arg[1] APIC ID, arg[2] GPA, result in val[0].
+ */
+static void guest_creator(struct snp_cpu *cpu)
+{
+	volatile struct snp_mbox *mbox = cpu->mbox;
+	struct snp_vmsa *page = cpu->ap_vmsa;
+	int i;
+
+	snp_guest_start(cpu);
+	for (i = 0; i < 2; i++, page++)
+		SNP_GUEST_ASSERT_EQ(cpu, snp_guest_make_vmsa(cpu, page, cpu->ap_init + i), 0);
+
+	for (i = 1; ; i++) {
+		snp_guest_sync(cpu, i);
+		mbox->val[0] = snp_guest_ap_creation(cpu, mbox->arg[0], mbox->arg[1], mbox->arg[2]);
+	}
+}
+
+static u8 page_buf[PAGE_SIZE] __aligned(PAGE_SIZE);
+
+static struct snp_vmsa *vmsa_page(struct snp_vm *s, int cpu, void *code)
+{
+	struct snp_vmsa *vmsa = (void *)page_buf;
+
+	snp_vmsa_init(s, vmsa, cpu, snp_guest_entry_regs);
+	vmsa->r15 = (u64)code;
+	return vmsa;
+}
+
+static bool get_equal(const struct kvm_sev_snp_get_vmsa *a, const struct kvm_sev_snp_get_vmsa *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+static void assert_get(struct kvm_vcpu *vcpu, u32 state, u64 gpa, u32 pending, u64 pending_gpa)
+{
+	struct kvm_sev_snp_get_vmsa get, want = {
+		.state = state,
+		.gpa = gpa,
+		.pending = pending,
+		.pending_gpa = pending_gpa,
+		.sev_features = SNP_SEV_FEATURES,
+	};
+
+	snp_get_vmsa(vcpu, &get);
+	TEST_ASSERT(get_equal(&get, &want),
+		    "vCPU %u: state %u gpa 0x%llx pending %u 0x%llx features 0x%llx, wanted state %u gpa 0x%llx pending %u 0x%llx",
+		    vcpu->id, get.state, get.gpa, get.pending, get.pending_gpa, get.sev_features,
+		    state, (unsigned long long)gpa, pending, (unsigned long long)pending_gpa);
+}
+
+#define GPA_NONE	KVM_SEV_SNP_VMSA_GPA_NONE
+#define assert_state_guest(vcpu, gpa)	\
+	assert_get(vcpu, KVM_SEV_SNP_VMSA_STATE_GUEST, gpa, 0, GPA_NONE)
+#define assert_state_none(vcpu)		\
+	assert_get(vcpu, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 0, GPA_NONE)
+#define assert_state_kvm(vcpu)		\
+	assert_get(vcpu, KVM_SEV_SNP_VMSA_STATE_KVM, GPA_NONE, 0, GPA_NONE)
+
+static const char *digest_str(const u8 *digest)
+{
+	static char str[2 * SNP_DIGEST_LEN + 1];
+
+	snp_digest_str(digest, str);
+	return str;
+}
+
+/* An interrupted KVM_RUN: the vCPU has nothing to run, or runs for ever. */
+static void alarm_handler(int sig)
+{
+}
+
+static void run_interrupted(struct kvm_vcpu *vcpu)
+{
+	struct itimerval it = { .it_value.tv_usec = 30000, .it_interval.tv_usec = 30000 };
+	struct sigaction sa = { .sa_handler = alarm_handler };
+	int ret;
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &it, NULL);
+	ret = __vcpu_run(vcpu);
+	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);
+	TEST_ASSERT(ret == -1 && errno == EINTR, "vCPU %u: KVM_RUN returned %d, errno %d, exit %s",
+		    vcpu->id, ret, errno, exit_reason_str(vcpu->run->exit_reason));
+}
+
+/*
+ * The predictor itself
+ */
+
+static void assert_digest(const u8 *digest, const char *want)
+{
+	TEST_ASSERT(!strcmp(digest_str(digest), want), "digest is %s\n  wanted    %s",
+		    digest_str(digest), want);
+}
+
+TEST(sha384)
+{
+	u8 md[SNP_DIGEST_LEN];
+
+	/* FIPS 180-4, examples */
+	snp_sha384("abc", 3, md);
+	assert_digest(md, "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded163"
+			  "1a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
+	snp_sha384("abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmn"
+		   "hijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu", 112, md);
+	assert_digest(md, "09330c33f71147e83d192fc782cd1b4753111b173b3b05d2"
+			  "2fa08086e3b0f712fcc7c71a557e2db966c3e9fa91746039");
+}
+
+TEST(digest_vectors)
+{
+	u8 digest[SNP_DIGEST_LEN] = {}, page[PAGE_SIZE];
+	int i;
+
+	/* google/gce-tcb-verifier, sev/sev_test.go: three pages of zeroes */
+	for (i = 0; i < 3; i++)
+		snp_digest_page(digest, KVM_SEV_SNP_PAGE_TYPE_ZERO, 0x9000 + i * PAGE_SIZE, NULL);
+	assert_digest(digest, "4bfe18477ba370a50329da74b9621e721c4f29663176e08f"
+			      "bcf088a17c1bc45f133898b86d5082acbe202a6e9419808a");
+
+	/* Synthetic, by two other implementations: a normal page of bytes 0xf4 */
+	memset(page, 0xf4, sizeof(page));
+	memset(digest, 0, sizeof(digest));
+	snp_digest_page(digest, KVM_SEV_SNP_PAGE_TYPE_NORMAL, 0x1000, page);
+	assert_digest(digest, "e4f6f9472e1f93dac0bc2b3442644cff31785ea819565c70"
+			      "06b25210edb63ec4fa556db6cd811756e3cb147e94d99b5f");
+}
+
+/*
+ * VMSAs of KVM: the digest that launches have had all along
+ */
+
+static void digest_kvm_vmsas(int nr_vcpus)
+{
+	struct snp_vm *s = snp_vm_create(nr_vcpus, guest_done);
+	struct snp_vmsa *vmsa = (void *)page_buf;
+	u32 fw_error;
+	int i, ret;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	for (i = 0; i < nr_vcpus; i++) {
+		snp_vmsa_of_kvm(s->vcpu[i], vmsa);
+		snp_digest_page(s->digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, KVM_VMSA_GPA, vmsa);
+	}
+	ret = __snp_launch_finish(s, s->digest, &fw_error);
+	TEST_ASSERT(!ret, "prediction %s refused: errno %d, firmware 0x%x",
+		    digest_str(s->digest), errno, fw_error);
+	for (i = 0; i < nr_vcpus; i++)
+		snp_run_to_term(s, i, TERM_REGS);
+	snp_vm_free(s);
+}
+
+TEST(digest_kvm_1_vcpu)
+{
+	digest_kvm_vmsas(1);
+}
+
+TEST(digest_kvm_2_vcpus)
+{
+	digest_kvm_vmsas(2);
+}
+
+TEST(digest_kvm_8_vcpus)
+{
+	digest_kvm_vmsas(8);
+}
+
+/*
+ * One VM with the uAPI
+ */
+
+FIXTURE(vmsa) {
+	struct snp_vm *s;
+};
+
+FIXTURE_SETUP(vmsa)
+{
+	REQUIRE_UAPI();
+	self->s = snp_vm_create(2, guest_done);
+}
+
+FIXTURE_TEARDOWN(vmsa)
+{
+	if (self->s)
+		snp_vm_free(self->s);
+}
+
+/* Refused, and without a trace. */
+static void assert_refused(struct kvm_vcpu *vcpu, const char *what, u32 id, void *data, int err)
+{
+	struct kvm_sev_snp_get_vmsa before, after;
+	int ret;
+
+	snp_get_vmsa(vcpu, &before);
+	ret = snp_vcpu_cmd(vcpu, id, data, NULL);
+	TEST_ASSERT(ret == -1 && errno == err, "%s: returned %d, errno %d, wanted errno %d",
+		    what, ret, ret ? errno : 0, err);
+	snp_get_vmsa(vcpu, &after);
+	TEST_ASSERT(get_equal(&before, &after), "%s: refused, but the state changed", what);
+}
+
+/* Pages of the slot, as prepared by populate_pages(). */
+enum { PAGE_VMSA = 1, PAGE_VMSA2, PAGE_TAKEN, PAGE_SHARED, PAGE_EMPTY, PAGE_NEW };
+
+static void populate_pages(struct snp_vm *s, void *code)
+{
+	int i;
+
+	for (i = PAGE_VMSA; i <= PAGE_SHARED; i++)
+		snp_launch_page(s, SNP_VMSA_GPA(i), vmsa_page(s, i == PAGE_TAKEN, code),
+				KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	vm_mem_set_shared(s->vm, SNP_VMSA_GPA(PAGE_SHARED), PAGE_SIZE);
+	vm_userspace_mem_region_add(s->vm, VM_MEM_SRC_ANONYMOUS, SHARED_SLOT_GPA, SHARED_SLOT,
+				    16, 0);
+	snp_set_vmsa(s->vcpu[1], CREATE, SNP_VMSA_GPA(PAGE_TAKEN));
+}
+
+#define PAGE(n)		SNP_VMSA_GPA(PAGE_##n)
+
+#define SET(_request, _gpa, _features, ...)	\
+	{ .request = (_request), .gpa = (_gpa), .sev_features = (_features), __VA_ARGS__ }
+
+static const struct {
+	const char *what;
+	struct kvm_sev_snp_set_vmsa set;
+	int err;
+} refusals[] = {
+	{ "request 3", SET(3, PAGE(VMSA), FEAT), EINVAL },
+	{ "request ~0", SET(~0u, PAGE(VMSA), FEAT), EINVAL },
+	{ "flag 0", SET(CREATE, PAGE(VMSA), FEAT, .flags = 1), EINVAL },
+	{ "flag 31", SET(CREATE, PAGE(VMSA), FEAT, .flags = BIT(31)), EINVAL },
+	{ "VMPL 1", SET(CREATE, PAGE(VMSA), FEAT, .vmpl = 1), EINVAL },
+	{ "first byte of padding", SET(CREATE, PAGE(VMSA), FEAT, .pad[0] = 1), EINVAL },
+	{ "last byte of padding", SET(CREATE, PAGE(VMSA), FEAT, .pad[38] = 1), EINVAL },
+	{ "SEV_FEATURES 0", SET(CREATE, PAGE(VMSA), 0), EINVAL },
+	{ "SEV_FEATURES with more", SET(CREATE, PAGE(VMSA), FEAT | 2), EINVAL },
+	{ "SEV_FEATURES 0, on INIT", SET(ON_INIT, PAGE(VMSA), 0), EINVAL },
+	{ "DESTROY with a GPA", SET(DESTROY, PAGE(VMSA), 0), EINVAL },
+	{ "DESTROY with SEV_FEATURES", SET(DESTROY, 0, FEAT), EINVAL },
+	{ "GPA not 4K aligned", SET(CREATE, PAGE(VMSA) + 8, FEAT), EINVAL },
+	{ "GPA beyond the address width", SET(CREATE, BIT_ULL(52) + 0x1000, FEAT), EINVAL },
+	{ "GPA with the C-bit", SET(CREATE, BIT_ULL(51) + PAGE(VMSA), FEAT), ENXIO },
+	{ "2M aligned GPA", SET(CREATE, SNP_VMSA_GPA(0), FEAT), ERANGE },
+	{ "2M aligned GPA, on INIT", SET(ON_INIT, SNP_VMSA_GPA(512), FEAT), ERANGE },
+	{ "GPA without a memslot", SET(CREATE, NO_MEMSLOT_GPA, FEAT), ENXIO },
+	{ "memslot without guest_memfd", SET(CREATE, SHARED_SLOT_GPA + 0x1000, FEAT), ENXIO },
+	{ "shared page", SET(CREATE, PAGE(SHARED), FEAT), EPERM },
+	{ "page not populated", SET(CREATE, PAGE(EMPTY), FEAT), ENOENT },
+	{ "page not populated, on INIT", SET(ON_INIT, PAGE(EMPTY), FEAT), ENOENT },
+	{ "page of another vCPU", SET(CREATE, PAGE(TAKEN), FEAT), EEXIST },
+	{ "page of another vCPU, on INIT", SET(ON_INIT, PAGE(TAKEN), FEAT), EEXIST },
+};
+
+static void assert_refusals(struct kvm_vcpu *vcpu)
+{
+	struct kvm_sev_snp_set_vmsa set;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(refusals); i++) {
+		set = refusals[i].set;
+		assert_refused(vcpu, refusals[i].what, KVM_SEV_SNP_SET_VMSA, &set,
+			       refusals[i].err);
+	}
+	assert_refused(vcpu, "argument at a bad address", KVM_SEV_SNP_SET_VMSA, (void *)8, EFAULT);
+	assert_refused(vcpu, "result at a bad address", KVM_SEV_SNP_GET_VMSA, (void *)8, EFAULT);
+	set = refusals[0].set;
+	assert_refused(vcpu, "command below", KVM_SEV_SNP_SET_VMSA - 1, &set, EINVAL);
+	assert_refused(vcpu, "command above", KVM_SEV_SNP_GET_VMSA + 1, &set, EINVAL);
+	assert_refused(vcpu, "a command of the VM", KVM_SEV_SNP_LAUNCH_START, &set, EINVAL);
+}
+
+TEST(detect)
+{
+	int fd;
+	u64 mask = 0;
+
+	REQUIRE_UAPI();
+
+	fd = open_kvm_dev_path_or_exit();
+	kvm_device_attr_get(fd, KVM_X86_GRP_SEV, KVM_X86_SEV_SNP_VMSA, &mask);
+	TEST_ASSERT_EQ(mask, BIT_ULL(KVM_SEV_SNP_VMSA_CREATE) |
+			     BIT_ULL(KVM_SEV_SNP_VMSA_CREATE_ON_INIT) |
+			     BIT_ULL(KVM_SEV_SNP_VMSA_DESTROY));
+	close(fd);
+}
+
+/* A VMSA with a value of its own in every field that the guest can read back. */
+static struct snp_vmsa *magic_vmsa(struct snp_vm *s)
+{
+	struct snp_vmsa *vmsa = vmsa_page(s, 0, guest_report_regs);
+	u64 xmm0[2] = { MAGIC(100), MAGIC(101) };
+
+	vmsa->rax = MAGIC(0);
+	vmsa->rbx = MAGIC(1);
+	vmsa->rcx = MAGIC(2);
+	vmsa->rdx = MAGIC(3);
+	vmsa->rsi = MAGIC(4);
+	vmsa->rbp = MAGIC(6);
+	vmsa->r8 = MAGIC(8);
+	vmsa->r9 = MAGIC(9);
+	vmsa->r10 = MAGIC(10);
+	vmsa->r11 = MAGIC(11);
+	vmsa->r12 = MAGIC(12);
+	vmsa->r13 = MAGIC(13);
+	vmsa->r14 = MAGIC(14);
+	vmsa->rflags |= X86_EFLAGS_CF | X86_EFLAGS_OF;
+	vmsa->star = MAGIC(20);
+	vmsa->lstar = 0x7eed00001000ULL;
+	vmsa->cstar = 0x7eed00002000ULL;
+	vmsa->sfmask = 0x40700;
+	vmsa->kernel_gs_base = 0x7eed00003000ULL;
+	vmsa->fs.base = 0x7eed00004000ULL;
+	vmsa->gs.base = 0x7eed00005000ULL;
+	vmsa->g_pat = 0x0007040600070401ULL;
+	memcpy(vmsa->fpreg_xmm, xmm0, sizeof(xmm0));
+	return vmsa;
+}
+
+static void assert_magic(struct snp_vm *s, const struct snp_vmsa *vmsa)
+{
+	volatile u64 *val = s->mbox[0]->val;
+	int i;
+
+	for (i = SNP_RAX; i <= SNP_R14; i++)
+		if (i != SNP_RDI && i != SNP_RSP && i != SNP_RBP)
+			TEST_ASSERT(val[i] == MAGIC(i), "register %d: 0x%lx", i, (long)val[i]);
+	TEST_ASSERT_EQ(val[SNP_RBP], vmsa->rbp);
+	TEST_ASSERT_EQ(val[SNP_RDI], vmsa->rdi);
+	TEST_ASSERT_EQ(val[SNP_RSP], vmsa->rsp);
+	TEST_ASSERT_EQ(val[SNP_RFLAGS], vmsa->rflags);
+	TEST_ASSERT_EQ(val[VAL_XMM0_LO], MAGIC(100));
+	TEST_ASSERT_EQ(val[VAL_XMM0_HI], MAGIC(101));
+	TEST_ASSERT_EQ(val[VAL_STAR], vmsa->star);
+	TEST_ASSERT_EQ(val[VAL_LSTAR], vmsa->lstar);
+	TEST_ASSERT_EQ(val[VAL_CSTAR], vmsa->cstar);
+	TEST_ASSERT_EQ(val[VAL_SFMASK], vmsa->sfmask);
+	TEST_ASSERT_EQ(val[VAL_KERNEL_GS], vmsa->kernel_gs_base);
+	TEST_ASSERT_EQ(val[VAL_FS_BASE], vmsa->fs.base);
+	TEST_ASSERT_EQ(val[VAL_GS_BASE], vmsa->gs.base);
+	TEST_ASSERT_EQ(val[VAL_PAT], vmsa->g_pat);
+	TEST_ASSERT_EQ(val[VAL_CR0], vmsa->cr0);
+	TEST_ASSERT_EQ(val[VAL_CR3], vmsa->cr3);
+	TEST_ASSERT_EQ(val[VAL_CR4], vmsa->cr4);
+	TEST_ASSERT_EQ(val[VAL_XCR0], vmsa->xcr0);
+	TEST_ASSERT_EQ(val[VAL_SEV_STATUS] & 7, 7);
+}
+
+TEST_F(vmsa, boot)
+{
+	struct snp_vm *s = self->s;
+	struct snp_vmsa *vmsa = magic_vmsa(s);
+
+	assert_state_kvm(s->vcpu[0]);
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_page(s, SNP_VMSA_GPA(3), vmsa, KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(3));
+	assert_state_guest(s->vcpu[0], SNP_VMSA_GPA(3));
+	snp_launch_finish(s);
+	assert_state_guest(s->vcpu[0], SNP_VMSA_GPA(3));
+	assert_state_kvm(s->vcpu[1]);
+
+	snp_run_to_term(s, 0, TERM_REGS);
+	assert_magic(s, vmsa);
+	assert_state_guest(s->vcpu[0], SNP_VMSA_GPA(3));
+
+	/* The other vCPU has what KVM made for it, as ever. */
+	snp_run_to_term(s, 1, TERM_REGS);
+}
+
+/* The call measures nothing: it may come before or after any page but its own. */
+TEST_F(vmsa, boot_set_before_memory)
+{
+	struct snp_vm *s = self->s;
+	struct snp_vmsa *vmsa = magic_vmsa(s);
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_page(s, SNP_VMSA_GPA(1023), vmsa, KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(1023));
+	snp_set_vmsa(s->vcpu[1], DESTROY, 0);
+	snp_launch_memory(s);
+	TEST_ASSERT(!__snp_launch_finish(s, s->digest, NULL), "refused: errno %d", errno);
+	snp_run_to_term(s, 0, TERM_REGS);
+	assert_magic(s, vmsa);
+}
+
+/*
+ * Digest
+ */
+
+/* Returns the errno of LAUNCH_FINISH with a prediction, changed by @spoil. */
+static int digest_page_vmsa(int nr_vcpus, u64 gpa, u8 *digest, u32 *fw_error,
+			    void (*spoil)(struct snp_vm *s, struct snp_vmsa *vmsa))
+{
+	struct snp_vm *s = snp_vm_create(nr_vcpus, guest_done);
+	struct snp_vmsa *vmsa = vmsa_page(s, 0, guest_done);
+	int i, ret;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_page(s, gpa, vmsa, KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa(s->vcpu[0], CREATE, gpa);
+	for (i = 1; i < nr_vcpus; i++)
+		snp_set_vmsa(s->vcpu[i], DESTROY, 0);
+
+	memcpy(digest, s->digest, SNP_DIGEST_LEN);
+	if (spoil)
+		spoil(s, vmsa);
+	ret = __snp_launch_finish(s, s->digest, fw_error) ? errno : 0;
+	if (!ret) {
+		snp_run_to_term(s, 0, TERM_REGS);
+		for (i = 1; i < nr_vcpus; i++)
+			assert_state_none(s->vcpu[i]);
+	}
+	snp_vm_free(s);
+	return ret;
+}
+
+TEST(digest_page_same_for_1_2_8_vcpus)
+{
+	static const int nr_vcpus[] = { 1, 2, 8 };
+	u8 digest[3][SNP_DIGEST_LEN];
+	u32 fw_error;
+	int i, ret;
+
+	REQUIRE_UAPI();
+
+	for (i = 0; i < 3; i++) {
+		ret = digest_page_vmsa(nr_vcpus[i], SNP_VMSA_GPA(1), digest[i], &fw_error, NULL);
+		TEST_ASSERT(!ret, "%d vCPUs: prediction %s refused: errno %d, firmware 0x%x",
+			    nr_vcpus[i], digest_str(digest[i]), ret, fw_error);
+		TEST_ASSERT(!memcmp(digest[i], digest[0], SNP_DIGEST_LEN),
+			    "%d vCPUs: another digest", nr_vcpus[i]);
+	}
+}
+
+static void spoil_bit(struct snp_vm *s, struct snp_vmsa *vmsa)
+{
+	s->digest[47] ^= 1;
+}
+
+/* What it would be with the VMSA where KVM has its own. */
+static void spoil_gpa(struct snp_vm *s, struct snp_vmsa *vmsa)
+{
+	u8 with[SNP_DIGEST_LEN] = {};
+
+	memcpy(with, s->digest, SNP_DIGEST_LEN);
+	snp_digest_page(s->digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, KVM_VMSA_GPA, vmsa);
+	TEST_ASSERT(memcmp(with, s->digest, SNP_DIGEST_LEN), "prediction did not change");
+}
+
+TEST(digest_page_wrong_is_refused)
+{
+	u8 digest[SNP_DIGEST_LEN];
+	u32 fw_error = 0;
+	int ret;
+
+	REQUIRE_UAPI();
+
+	ret = digest_page_vmsa(1, SNP_VMSA_GPA(1), digest, &fw_error, spoil_bit);
+	TEST_ASSERT(ret && fw_error == SEV_RET_BAD_MEASUREMENT,
+		    "one bit flipped: errno %d, firmware 0x%x", ret, fw_error);
+	ret = digest_page_vmsa(1, SNP_VMSA_GPA(1), digest, &fw_error, spoil_gpa);
+	TEST_ASSERT(ret && fw_error == SEV_RET_BAD_MEASUREMENT,
+		    "another page: errno %d, firmware 0x%x", ret, fw_error);
+}
+
+/* The place is measured: two GPAs, two digests, both as predicted. */
+TEST(digest_page_covers_gpa)
+{
+	u8 a[SNP_DIGEST_LEN], b[SNP_DIGEST_LEN];
+	u32 fw_error;
+
+	REQUIRE_UAPI();
+
+	TEST_ASSERT_EQ(digest_page_vmsa(1, SNP_VMSA_GPA(1), a, &fw_error, NULL), 0);
+	TEST_ASSERT_EQ(digest_page_vmsa(1, SNP_VMSA_GPA(2), b, &fw_error, NULL), 0);
+	TEST_ASSERT(memcmp(a, b, SNP_DIGEST_LEN), "same digest for two GPAs");
+}
+
+/* Each vCPU decides for itself: a page for one, KVM's VMSA for the other. */
+TEST_F(vmsa, digest_mixed)
+{
+	struct snp_vm *s = self->s;
+	struct snp_vmsa *vmsa = vmsa_page(s, 0, guest_done);
+	u32 fw_error;
+	int ret;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa, KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_launch_memory(s);
+	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(1));
+	snp_vmsa_of_kvm(s->vcpu[1], vmsa);
+	snp_digest_page(s->digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, KVM_VMSA_GPA, vmsa);
+
+	ret = __snp_launch_finish(s, s->digest, &fw_error);
+	TEST_ASSERT(!ret, "prediction refused: errno %d, firmware 0x%x", errno, fw_error);
+	snp_run_to_term(s, 0, TERM_REGS);
+	snp_run_to_term(s, 1, TERM_REGS);
+}
+
+/*
+ * Errors
+ */
+
+static void assert_page_refused(struct snp_vm *s, const char *what, u64 gpa, void *page, int err)
+{
+	int ret = __snp_launch_page(s, gpa, page, KVM_SEV_SNP_PAGE_TYPE_VMSA, NULL);
+
+	TEST_ASSERT(ret == -1 && errno == err, "%s: returned %d, errno %d, wanted errno %d",
+		    what, ret, ret ? errno : 0, err);
+}
+
+TEST_F(vmsa, refused_before_start)
+{
+	struct snp_vm *s = self->s;
+	struct kvm_sev_snp_set_vmsa set = SET(CREATE, PAGE(VMSA), FEAT);
+
+	assert_refused(s->vcpu[0], "CREATE before LAUNCH_START", KVM_SEV_SNP_SET_VMSA, &set,
+		       EINVAL);
+	set = (struct kvm_sev_snp_set_vmsa){ .request = DESTROY };
+	assert_refused(s->vcpu[0], "DESTROY before LAUNCH_START", KVM_SEV_SNP_SET_VMSA, &set,
+		       EINVAL);
+	assert_page_refused(s, "LAUNCH_UPDATE before LAUNCH_START", SNP_VMSA_GPA(1),
+			    vmsa_page(s, 0, guest_done), EINVAL);
+}
+
+TEST_F(vmsa, refused_in_launch)
+{
+	struct snp_vm *s = self->s;
+
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	populate_pages(s, guest_done);
+	assert_state_kvm(s->vcpu[0]);
+	assert_refusals(s->vcpu[0]);
+
+	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(PAGE_VMSA));
+	assert_state_guest(s->vcpu[0], SNP_VMSA_GPA(PAGE_VMSA));
+	assert_refusals(s->vcpu[0]);
+
+	/* After all that it still starts. */
+	snp_launch_finish(s);
+	snp_run_to_term(s, 0, TERM_REGS);
+}
+
+TEST_F(vmsa, refused_after_finish)
+{
+	struct snp_vm *s = self->s;
+	struct kvm_sev_snp_set_vmsa set = SET(CREATE, PAGE(VMSA2), FEAT);
+	struct kvm_vcpu *late;
+
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	populate_pages(s, guest_done);
+	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(PAGE_VMSA));
+	snp_launch_finish(s);
+	assert_refusals(s->vcpu[0]);
+
+	TEST_ASSERT(__snp_launch_page(s, SNP_VMSA_GPA(PAGE_NEW), page_buf,
+				      KVM_SEV_SNP_PAGE_TYPE_VMSA, NULL),
+		    "LAUNCH_UPDATE after LAUNCH_FINISH");
+
+	/* KVM protects the state of vCPUs at the end of the launch, once. */
+	late = vm_arch_vcpu_recreate(s->vm, 7);
+	assert_refused(late, "vCPU created after LAUNCH_FINISH", KVM_SEV_SNP_SET_VMSA, &set,
+		       EINVAL);
+
+	snp_run_to_term(s, 0, TERM_REGS);
+}
+
+/* LAUNCH_UPDATE looks at what KVM depends on; a refused page is not measured. */
+TEST_F(vmsa, refused_contents)
+{
+	struct snp_vm *s = self->s;
+	struct snp_vmsa *vmsa;
+	u32 fw_error;
+	int ret;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+
+	vmsa = vmsa_page(s, 0, guest_done);
+	vmsa->sev_features |= BIT(1);
+	assert_page_refused(s, "SEV_FEATURES with more", SNP_VMSA_GPA(1), vmsa, EINVAL);
+	vmsa->sev_features = 0;
+	assert_page_refused(s, "SEV_FEATURES 0", SNP_VMSA_GPA(1), vmsa, EINVAL);
+	vmsa = vmsa_page(s, 0, guest_done);
+	vmsa->vmpl = 1;
+	assert_page_refused(s, "VMPL 1", SNP_VMSA_GPA(1), vmsa, EINVAL);
+	vmsa = vmsa_page(s, 0, guest_done);
+	assert_page_refused(s, "2M aligned", SNP_VMSA_GPA(0), vmsa, ERANGE);
+	vm_mem_set_shared(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
+	assert_page_refused(s, "shared page", SNP_VMSA_GPA(1), vmsa, EINVAL);
+	vm_mem_set_private(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
+
+	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa, KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	/* A page is populated once. */
+	assert_page_refused(s, "page that is populated", SNP_VMSA_GPA(1), vmsa, EEXIST);
+	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(1));
+	snp_set_vmsa(s->vcpu[1], DESTROY, 0);
+
+	ret = __snp_launch_finish(s, s->digest, &fw_error);
+	TEST_ASSERT(!ret, "prediction refused: errno %d, firmware 0x%x", errno, fw_error);
+	snp_run_to_term(s, 0, TERM_REGS);
+}
+
+/* The last word counts, in the launch: nothing has to be undone. */
+TEST_F(vmsa, set_again_in_launch)
+{
+	struct snp_vm *s = self->s;
+	struct snp_vmsa *vmsa;
+	struct kvm_vcpu *vcpu = s->vcpu[0];
+
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa_page(s, 0, guest_done),
+			KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	vmsa = magic_vmsa(s);
+	snp_launch_page(s, SNP_VMSA_GPA(2), vmsa, KVM_SEV_SNP_PAGE_TYPE_VMSA);
+
+	snp_set_vmsa(vcpu, CREATE, SNP_VMSA_GPA(1));
+	snp_set_vmsa(vcpu, CREATE, SNP_VMSA_GPA(1));
+	assert_state_guest(vcpu, SNP_VMSA_GPA(1));
+	snp_set_vmsa(vcpu, DESTROY, 0);
+	assert_state_none(vcpu);
+	snp_set_vmsa(vcpu, ON_INIT, SNP_VMSA_GPA(1));
+	assert_get(vcpu, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(1));
+	snp_set_vmsa(vcpu, CREATE, SNP_VMSA_GPA(2));
+	assert_state_guest(vcpu, SNP_VMSA_GPA(2));
+
+	/* What one vCPU left is free for the other. */
+	snp_set_vmsa(s->vcpu[1], CREATE, SNP_VMSA_GPA(1));
+
+	snp_launch_finish(s);
+	snp_run_to_term(s, 0, TERM_REGS);
+	assert_magic(s, vmsa);
+}
+
+/* A page that goes away in the launch is noticed at its end, and no later. */
+TEST_F(vmsa, lost_in_launch)
+{
+	struct snp_vm *s = self->s;
+	u32 fw_error;
+
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa_page(s, 0, guest_done),
+			KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(1));
+	vm_guest_mem_punch_hole(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
+	assert_get(s->vcpu[0], KVM_SEV_SNP_VMSA_STATE_LOST, SNP_VMSA_GPA(1), 0, GPA_NONE);
+	TEST_ASSERT(__snp_launch_finish(s, NULL, &fw_error) && errno == ENOENT,
+		    "LAUNCH_FINISH without the page: errno %d", errno);
+
+	/* Nothing was done: the launch goes on with the page put back. */
+	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa_page(s, 0, guest_done),
+			KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(1));
+	snp_launch_finish(s);
+	snp_run_to_term(s, 0, TERM_REGS);
+}
+
+static void assert_not_snp(struct kvm_vcpu *vcpu, const char *what)
+{
+	struct kvm_sev_snp_set_vmsa set = SET(CREATE, PAGE(VMSA), FEAT);
+	struct kvm_sev_snp_get_vmsa get;
+	int ret;
+
+	ret = snp_vcpu_cmd(vcpu, KVM_SEV_SNP_SET_VMSA, &set, NULL);
+	TEST_ASSERT(ret == -1 && errno == ENOTTY, "SET_VMSA, %s: %d, errno %d", what, ret, errno);
+	ret = snp_vcpu_cmd(vcpu, KVM_SEV_SNP_GET_VMSA, &get, NULL);
+	TEST_ASSERT(ret == -1 && errno == ENOTTY, "GET_VMSA, %s: %d, errno %d", what, ret, errno);
+}
+
+TEST(not_snp)
+{
+	u64 types = kvm_check_cap(KVM_CAP_VM_TYPES);
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm, *mirror;
+
+	REQUIRE_UAPI();
+
+	vm = vm_create_with_one_vcpu(&vcpu, NULL);
+	assert_not_snp(vcpu, "VM without SEV");
+	kvm_vm_free(vm);
+
+	if (types & BIT(KVM_X86_SEV_VM)) {
+		vm = vm_sev_create_with_one_vcpu(KVM_X86_SEV_VM, NULL, &vcpu);
+		assert_not_snp(vcpu, "SEV VM");
+		kvm_vm_free(vm);
+	}
+
+	if (types & BIT(KVM_X86_SEV_ES_VM)) {
+		vm = vm_sev_create_with_one_vcpu(KVM_X86_SEV_ES_VM, NULL, &vcpu);
+		assert_not_snp(vcpu, "SEV-ES VM");
+
+		mirror = vm_create_barebones();
+		if (!__vm_enable_cap(mirror, KVM_CAP_VM_COPY_ENC_CONTEXT_FROM, vm->fd))
+			assert_not_snp(__vm_vcpu_add(mirror, 0), "mirror of an SEV-ES VM");
+		kvm_vm_free(mirror);
+		kvm_vm_free(vm);
+	}
+}
+
+/* Were an SNP VM ever mirrored, its vCPUs would share GPAs with other VMSAs. */
+TEST_F(vmsa, no_mirror)
+{
+	struct kvm_vm *mirror = vm_create_barebones();
+
+	TEST_ASSERT(__vm_enable_cap(mirror, KVM_CAP_VM_COPY_ENC_CONTEXT_FROM, self->s->vm->fd) &&
+		    errno == EINVAL, "mirror of an SNP VM: errno %d", errno);
+	kvm_vm_free(mirror);
+}
+
+TEST_F(vmsa, wrong_file)
+{
+	struct kvm_sev_snp_set_vmsa set = SET(CREATE, PAGE(VMSA), FEAT);
+	struct snp_vm *s = self->s;
+
+	snp_launch_start(s);
+	TEST_ASSERT(snp_vm_cmd(s->vm, KVM_SEV_SNP_SET_VMSA, &set, NULL) && errno == EINVAL,
+		    "SET_VMSA on the VM: errno %d", errno);
+	TEST_ASSERT(snp_vm_cmd(s->vm, KVM_SEV_SNP_GET_VMSA, &set, NULL) && errno == EINVAL,
+		    "GET_VMSA on the VM: errno %d", errno);
+}
+
+/*
+ * AP Creation, by the guest and by the host
+ */
+
+static void guest_request(struct snp_vm *s, u32 sync, u32 request, u32 apic_id, u64 gpa, u64 want)
+{
+	volatile struct snp_mbox *mbox = s->mbox[0];
+
+	mbox->arg[0] = request;
+	mbox->arg[1] = apic_id;
+	mbox->arg[2] = gpa;
+	snp_run_to_sync(s, 0, sync);
+	TEST_ASSERT(mbox->val[0] == want,
+		    "AP Creation request %u gpa 0x%llx: 0x%llx, wanted 0x%llx", request,
+		    (unsigned long long)gpa, (unsigned long long)mbox->val[0],
+		    (unsigned long long)want);
+}
+
+/* vCPU 0 runs guest_creator(), which has made VMSAs at pages 1 and 2. */
+FIXTURE(ap) {
+	struct snp_vm *s;
+};
+
+FIXTURE_SETUP(ap)
+{
+	struct snp_vm *s = self->s = snp_vm_create(2, guest_creator);
+	struct snp_vmsa *init = s->ap_init;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		snp_vmsa_init(s, &init[i], 1, snp_guest_entry_regs);
+		init[i].r15 = (u64)guest_ap;
+		init[i].r14 = MAGIC(200 + i);
+		/* Each can go on where it was left. */
+		init[i].rsp = s->stack_gva[2 + i];
+	}
+
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	if (snp_has_vmsa_uapi())
+		snp_set_vmsa(s->vcpu[1], DESTROY, 0);
+	else
+		snp_vcpu_halt(s->vcpu[1]);
+	snp_launch_finish(s);
+	snp_run_to_sync(s, 0, 1);
+}
+
+FIXTURE_TEARDOWN(ap)
+{
+	snp_vm_free(self->s);
+}
+
+static void assert_ap_runs(struct snp_vm *s, u64 token, u32 sync)
+{
+	s->mbox[1]->token = 0;
+	snp_run_to_sync(s, 1, sync);
+	if (sync == 1)
+		TEST_ASSERT_EQ(s->mbox[1]->token, token);
+}
+
+/* On every kernel. */
+TEST_F(ap, create_by_guest)
+{
+	struct snp_vm *s = self->s;
+
+	guest_request(s, 2, CREATE, 1, SNP_VMSA_GPA(1), 0);
+	assert_ap_runs(s, MAGIC(200), 1);
+	if (snp_has_vmsa_uapi())
+		assert_state_guest(s->vcpu[1], SNP_VMSA_GPA(1));
+	guest_request(s, 3, DESTROY, 1, 0, 0);
+	run_interrupted(s->vcpu[1]);
+	if (snp_has_vmsa_uapi())
+		assert_state_none(s->vcpu[1]);
+	guest_request(s, 4, CREATE, 1, SNP_VMSA_GPA(2), 0);
+	assert_ap_runs(s, MAGIC(201), 1);
+	assert_ap_runs(s, MAGIC(201), 2);
+	assert_ap_runs(s, MAGIC(201), 3);
+	snp_run_to_term(s, 1, TERM_AP);
+}
+
+/* The guest is told that its input is bad, and no vCPU changes. */
+TEST_F(ap, refused_by_guest)
+{
+	struct snp_vm *s = self->s;
+	const u64 malformed = 2;
+
+	guest_request(s, 2, 3, 1, SNP_VMSA_GPA(1), malformed);
+	guest_request(s, 3, CREATE, 1, SNP_VMSA_GPA(1) + 8, malformed);
+	guest_request(s, 4, CREATE, 1, SNP_VMSA_GPA(0), malformed);
+	guest_request(s, 5, CREATE, 5, SNP_VMSA_GPA(1), malformed);
+	if (snp_has_vmsa_uapi())
+		assert_state_none(s->vcpu[1]);
+	guest_request(s, 6, CREATE, 1, SNP_VMSA_GPA(1), 0);
+	assert_ap_runs(s, MAGIC(200), 1);
+}
+
+/* What the guest can ask for, the host can: the vCPU runs after each. */
+TEST_F(ap, create_by_host)
+{
+	struct snp_vm *s = self->s;
+	struct kvm_vcpu *ap = s->vcpu[1];
+
+	REQUIRE_UAPI();
+
+	assert_state_none(ap);
+	run_interrupted(ap);
+
+	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(1));
+	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(1));
+	assert_ap_runs(s, MAGIC(200), 1);
+	assert_state_guest(ap, SNP_VMSA_GPA(1));
+
+	snp_set_vmsa(ap, DESTROY, 0);
+	run_interrupted(ap);
+	assert_state_none(ap);
+
+	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(2));
+	assert_ap_runs(s, MAGIC(201), 1);
+	assert_state_guest(ap, SNP_VMSA_GPA(2));
+
+	/* The first VMSA holds the state in which it was left. */
+	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(1));
+	assert_ap_runs(s, 0, 2);
+	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(2));
+	assert_ap_runs(s, 0, 2);
+	assert_ap_runs(s, 0, 3);
+	snp_run_to_term(s, 1, TERM_AP);
+}
+
+/* Of two requests before the vCPU runs, the last one counts. */
+TEST_F(ap, last_request_counts)
+{
+	struct snp_vm *s = self->s;
+	struct kvm_vcpu *ap = s->vcpu[1];
+
+	REQUIRE_UAPI();
+
+	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(1));
+	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(2));
+	assert_ap_runs(s, MAGIC(201), 1);
+	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(1));
+	snp_set_vmsa(ap, DESTROY, 0);
+	run_interrupted(ap);
+	assert_state_none(ap);
+}
+
+/* Nothing to run is an error that KVM_RUN tells, not a VMRUN. */
+TEST_F(ap, run_without_vmsa)
+{
+	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+
+	REQUIRE_UAPI();
+
+	vcpu_mp_state_set(ap, &state);
+	TEST_ASSERT(!__vcpu_run(ap), "KVM_RUN: errno %d", errno);
+	TEST_ASSERT_EQ(ap->run->exit_reason, KVM_EXIT_FAIL_ENTRY);
+	assert_state_none(ap);
+	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(1));
+	assert_ap_runs(self->s, MAGIC(200), 1);
+}
+
+/* An interrupt by MSI, of a delivery mode that needs no local APIC set up. */
+static void send_ipi(struct kvm_vm *vm, int apic_id, u32 data)
+{
+	struct kvm_msi msi = {
+		.address_lo = 0xfee00000 | apic_id << 12,
+		.data = data,
+	};
+
+	int ret = __vm_ioctl(vm, KVM_SIGNAL_MSI, &msi);
+
+	TEST_ASSERT(ret == 1, "MSI 0x%x: returned %d, errno %d", data, ret, errno);
+}
+
+#define MSI_INIT	0x500
+#define MSI_SIPI	0x600
+
+TEST_F(ap, create_on_init)
+{
+	struct snp_vm *s = self->s;
+	struct kvm_vcpu *ap = s->vcpu[1];
+	struct kvm_lapic_state lapic;
+
+	REQUIRE_UAPI();
+
+	/* Interrupts find a vCPU once its local APIC was written. */
+	vcpu_ioctl(ap, KVM_GET_LAPIC, &lapic);
+	vcpu_ioctl(ap, KVM_SET_LAPIC, &lapic);
+
+	snp_set_vmsa(ap, ON_INIT, SNP_VMSA_GPA(1));
+	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(1));
+	run_interrupted(ap);
+	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(1));
+
+	/* INIT takes over the VMSA, SIPI starts the vCPU. */
+	send_ipi(s->vm, 1, MSI_INIT);
+	run_interrupted(ap);
+	assert_state_guest(ap, SNP_VMSA_GPA(1));
+	send_ipi(s->vm, 1, MSI_SIPI);
+	assert_ap_runs(s, MAGIC(200), 1);
+
+	/* It runs on with what it has until the next INIT. */
+	snp_set_vmsa(ap, ON_INIT, SNP_VMSA_GPA(2));
+	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(1), 1, SNP_VMSA_GPA(2));
+	assert_ap_runs(s, 0, 2);
+	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(1), 1, SNP_VMSA_GPA(2));
+	send_ipi(s->vm, 1, MSI_INIT);
+	send_ipi(s->vm, 1, MSI_SIPI);
+	assert_ap_runs(s, MAGIC(201), 1);
+	assert_state_guest(ap, SNP_VMSA_GPA(2));
+}
+
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_SEV_SNP));
+	TEST_REQUIRE(kvm_check_cap(KVM_CAP_VM_TYPES) & BIT(KVM_X86_SNP_VM));
+
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,638 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The page of a VMSA goes away: PUNCH_HOLE over it, alone and after the page
+ * was made shared by attribute, while its vCPU is paused and while it runs.
+ *
+ * With KVM_X86_SEV_SNP_VMSA the vCPU never runs on what comes to lie there,
+ * KVM_RUN names the page (-EFAULT, KVM_EXIT_MEMORY_FAULT with
+ * KVM_MEMORY_EXIT_FLAG_SNP_VMSA) as often as it is called, and another VMSA,
+ * given by the guest or by the host, gets the vCPU going again.
+ *
+ * Without it the VMSA comes from the guest's AP Creation, and this is what
+ * differs: KVM reloads the VMSA by taking a fresh page of guest_memfd, which is
+ * not a VMSA, and tries to run the vCPU with it.  VMRUN fails, KVM_RUN returns
+ * 0 with KVM_EXIT_FAIL_ENTRY and no address.  A platform that counts VMRUNs
+ * with a stale VMSA counts one for each zap.  The cases that go through the
+ * uAPI, or expect more of KVM, skip.
+ *
+ * A page that was made shared first is not mapped any more when it is punched,
+ * so that no flush of the TLB hides a vCPU that still runs with it: of the two
+ * ways to punch this is the one that fails if KVM does not wait for the vCPU.
+ *
+ *   sev_vmsa_zap_test [-n <zaps of running vCPUs, 1000>] [options of the harness]
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kvm_test_harness.h"
+#include "test_util.h"
+#include "snp_vmsa.h"
+
+#define AP_GPA			SNP_VMSA_GPA(1)
+#define BSP_GPA			SNP_VMSA_GPA(3)
+#define NEIGHBOUR_GPA		SNP_VMSA_GPA(2)
+
+#define GO_NO_CREATE		(~0ULL)
+#define TERM_DONE		0x51
+
+static int nr_zaps = 1000;
+
+/*
+ * For each round: make a VMSA at arg[0], its R14 is arg[1], and ask for the
+ * request arg[2] to vCPU 1, unless that is GO_NO_CREATE.
+ */
+static void guest_creator(struct snp_cpu *cpu)
+{
+	volatile struct snp_mbox *mbox = cpu->mbox;
+	struct snp_vmsa *page;
+	u32 i;
+
+	snp_guest_start(cpu);
+	for (i = 0; ; i++) {
+		snp_guest_sync(cpu, i);
+		page = cpu->ap_vmsa + ((mbox->arg[0] - cpu->ap_vmsa_gpa) >> PAGE_SHIFT);
+		SNP_GUEST_ASSERT_EQ(cpu, snp_guest_pvalidate(page, true, NULL), 0);
+		*page = *cpu->ap_init;
+		page->r14 = mbox->arg[1];
+		SNP_GUEST_ASSERT_EQ(cpu, snp_guest_rmpadjust(page, true), 0);
+		if (mbox->arg[2] != GO_NO_CREATE)
+			SNP_GUEST_ASSERT_EQ(cpu, snp_guest_ap_creation(cpu, mbox->arg[2], 1,
+								       mbox->arg[0]), 0);
+	}
+}
+
+/* Stops for the host each time that it was run. */
+static void guest_stepper(struct snp_cpu *cpu)
+{
+	u32 i;
+
+	snp_guest_start(cpu);
+	cpu->mbox->token = cpu->regs[SNP_R14];
+	for (i = 0; ; i++)
+		snp_guest_sync(cpu, i);
+}
+
+/* Never leaves the guest by itself. */
+static void guest_spinner(struct snp_cpu *cpu)
+{
+	volatile struct snp_mbox *mbox = cpu->mbox;
+
+	mbox->token = cpu->regs[SNP_R14];
+	for (;;)
+		mbox->count++;
+}
+
+static void guest_done(struct snp_cpu *cpu)
+{
+	snp_guest_start(cpu);
+	snp_guest_term(SNP_TERM_SET_DONE, TERM_DONE);
+}
+
+struct zap {
+	struct snp_vm *s;
+	bool uapi;
+	u32 round;
+	pthread_t thread;
+	int cpu;		/* that the thread runs */
+	sem_t go;		/* run it, once */
+	int round_go;		/* rounds that the thread was told to run */
+	int round_done;		/* rounds whose KVM_RUN has returned */
+	int ret, err;
+};
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* The guest makes a VMSA in what is at @gpa now. */
+static void make_vmsa(struct zap *z, u64 gpa, u64 request)
+{
+	volatile struct snp_mbox *mbox = z->s->mbox[0];
+
+	z->round++;
+	mbox->arg[0] = gpa;
+	mbox->arg[1] = z->round;
+	mbox->arg[2] = request;
+	snp_run_to_sync(z->s, 0, z->round);
+}
+
+static void zap(struct zap *z, u64 gpa, bool shared_first)
+{
+	if (shared_first)
+		vm_mem_set_shared(z->s->vm, gpa, PAGE_SIZE);
+	vm_guest_mem_punch_hole(z->s->vm, gpa, PAGE_SIZE);
+}
+
+static void assert_vmsa_gone(struct zap *z, int cpu, int ret, int err, u64 gpa)
+{
+	struct kvm_run *run = z->s->vcpu[cpu]->run;
+	struct kvm_sev_snp_get_vmsa get;
+
+	if (!z->uapi) {
+		TEST_ASSERT(!ret && run->exit_reason == KVM_EXIT_FAIL_ENTRY,
+			    "KVM_RUN returned %d, errno %d, exit %s: not as the base does",
+			    ret, err, exit_reason_str(run->exit_reason));
+		return;
+	}
+
+	TEST_ASSERT(ret == -1 && err == EFAULT, "KVM_RUN returned %d, errno %d, exit %s",
+		    ret, err, exit_reason_str(run->exit_reason));
+	TEST_ASSERT(run->exit_reason == KVM_EXIT_MEMORY_FAULT,
+		    "wanted MEMORY_FAULT, got %s", exit_reason_str(run->exit_reason));
+	TEST_ASSERT_EQ(run->memory_fault.flags,
+		       KVM_MEMORY_EXIT_FLAG_PRIVATE | KVM_MEMORY_EXIT_FLAG_SNP_VMSA);
+	TEST_ASSERT_EQ(run->memory_fault.gpa, gpa);
+	TEST_ASSERT_EQ(run->memory_fault.size, PAGE_SIZE);
+
+	snp_get_vmsa(z->s->vcpu[cpu], &get);
+	TEST_ASSERT_EQ(get.state, KVM_SEV_SNP_VMSA_STATE_LOST);
+	TEST_ASSERT_EQ(get.gpa, gpa);
+	TEST_ASSERT_EQ(get.pending, 0);
+}
+
+static void run_to_gone(struct zap *z, int cpu, u64 gpa)
+{
+	int ret = __vcpu_run(z->s->vcpu[cpu]);
+
+	assert_vmsa_gone(z, cpu, ret, errno, gpa);
+}
+
+/*
+ * Pages that were freed are the first to be allocated again.  If one still
+ * belongs to the guest, the writes do not get through.
+ */
+static void write_host_memory(void)
+{
+	size_t size = 4 << 20;
+	void *mem = kvm_mmap(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	memset(mem, 0xa5, size);
+	munmap(mem, size);
+}
+
+FIXTURE(zap) {
+	struct zap z;
+};
+
+/* vCPU 0 is the creator; vCPU 1 has no VMSA yet. */
+static void zap_launch(struct zap *z, void *ap_code)
+{
+	struct snp_vm *s;
+
+	z->uapi = snp_has_vmsa_uapi();
+	z->round = 0;
+	s = snp_vm_create(2, guest_creator);
+	z->s = s;
+	snp_vmsa_init(s, s->ap_init, 1, snp_guest_entry_regs);
+	s->ap_init->r15 = (u64)ap_code;
+
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	if (z->uapi)
+		snp_set_vmsa(s->vcpu[1], KVM_SEV_SNP_VMSA_DESTROY, 0);
+	else
+		snp_vcpu_halt(s->vcpu[1]);
+	snp_launch_finish(s);
+	snp_run_to_sync(s, 0, 0);
+}
+
+FIXTURE_SETUP(zap)
+{
+	zap_launch(&self->z, guest_stepper);
+}
+
+FIXTURE_TEARDOWN(zap)
+{
+	snp_vm_free(self->z.s);
+	write_host_memory();
+}
+
+#define REQUIRE_UAPI(z)								\
+	do {									\
+		if (!(z)->uapi)							\
+			SKIP(return, "no KVM_X86_SEV_SNP_VMSA attribute");	\
+	} while (0)
+
+static void assert_ap_starts(struct zap *z)
+{
+	z->s->mbox[1]->token = 0;
+	snp_run_to_sync(z->s, 1, 0);
+	TEST_ASSERT_EQ(z->s->mbox[1]->token, z->round);
+}
+
+/*
+ * The vCPU is paused
+ */
+
+static void paused(struct zap *z, bool shared_first)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
+		assert_ap_starts(z);
+		snp_run_to_sync(z->s, 1, 1);
+
+		zap(z, AP_GPA, shared_first);
+		/* As often as it is asked for. */
+		run_to_gone(z, 1, AP_GPA);
+		run_to_gone(z, 1, AP_GPA);
+		if (shared_first)
+			vm_mem_set_private(z->s->vm, AP_GPA, PAGE_SIZE);
+		write_host_memory();
+	}
+	/* The guest's way out was the next round. */
+	make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
+	assert_ap_starts(z);
+}
+
+TEST_F(zap, paused_punch)
+{
+	paused(&self->z, false);
+}
+
+TEST_F(zap, paused_shared_punch)
+{
+	paused(&self->z, true);
+}
+
+/* The page is back, empty, or even a VMSA again: it is not what the vCPU had. */
+TEST_F(zap, paused_refilled)
+{
+	struct zap *z = &self->z;
+
+	REQUIRE_UAPI(z);
+
+	make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
+	assert_ap_starts(z);
+	zap(z, AP_GPA, false);
+	vm_guest_mem_allocate(z->s->vm, AP_GPA, PAGE_SIZE);
+	run_to_gone(z, 1, AP_GPA);
+	make_vmsa(z, AP_GPA, GO_NO_CREATE);
+	run_to_gone(z, 1, AP_GPA);
+
+	/* Named anew, it is. */
+	snp_set_vmsa(z->s->vcpu[1], KVM_SEV_SNP_VMSA_CREATE, AP_GPA);
+	assert_ap_starts(z);
+}
+
+TEST_F(zap, host_gives_another)
+{
+	struct kvm_sev_snp_get_vmsa get;
+	struct zap *z = &self->z;
+	struct kvm_vcpu *ap = z->s->vcpu[1];
+
+	REQUIRE_UAPI(z);
+
+	make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
+	assert_ap_starts(z);
+	zap(z, AP_GPA, false);
+	run_to_gone(z, 1, AP_GPA);
+	/* There is nothing to start from at the old place. */
+	TEST_ASSERT(__snp_set_vmsa(ap, KVM_SEV_SNP_VMSA_CREATE, AP_GPA) && errno == ENOENT,
+		    "SET_VMSA of the zapped page: errno %d", errno);
+	run_to_gone(z, 1, AP_GPA);
+
+	make_vmsa(z, NEIGHBOUR_GPA, GO_NO_CREATE);
+	snp_set_vmsa(ap, KVM_SEV_SNP_VMSA_CREATE, NEIGHBOUR_GPA);
+	assert_ap_starts(z);
+	snp_get_vmsa(ap, &get);
+	TEST_ASSERT_EQ(get.state, KVM_SEV_SNP_VMSA_STATE_GUEST);
+	TEST_ASSERT_EQ(get.gpa, NEIGHBOUR_GPA);
+
+	/* Or none: then there is nothing that could be lost. */
+	zap(z, NEIGHBOUR_GPA, false);
+	run_to_gone(z, 1, NEIGHBOUR_GPA);
+	snp_set_vmsa(ap, KVM_SEV_SNP_VMSA_DESTROY, 0);
+	make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
+	assert_ap_starts(z);
+}
+
+/* Between the request and the vCPU's taking it over. */
+TEST_F(zap, pending)
+{
+	struct zap *z = &self->z;
+
+	make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
+	zap(z, AP_GPA, false);
+	run_to_gone(z, 1, AP_GPA);
+	make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
+	assert_ap_starts(z);
+}
+
+/*
+ * What is no zap
+ */
+
+/* An attribute alone takes nothing away from the guest. */
+TEST_F(zap, shared_is_no_zap)
+{
+	struct zap *z = &self->z;
+
+	make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
+	assert_ap_starts(z);
+	vm_mem_set_shared(z->s->vm, AP_GPA, PAGE_SIZE);
+	snp_run_to_sync(z->s, 1, 1);
+	vm_mem_set_private(z->s->vm, AP_GPA, PAGE_SIZE);
+	snp_run_to_sync(z->s, 1, 2);
+}
+
+TEST_F(zap, neighbours_are_no_zap)
+{
+	struct zap *z = &self->z;
+
+	make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
+	assert_ap_starts(z);
+	make_vmsa(z, NEIGHBOUR_GPA, GO_NO_CREATE);
+	zap(z, NEIGHBOUR_GPA, false);
+	zap(z, AP_GPA - PAGE_SIZE, false);
+	snp_run_to_sync(z->s, 1, 1);
+}
+
+/*
+ * The memslot goes and comes back, the memory stays.  The base forgets the GPA
+ * if the vCPU runs meanwhile.
+ */
+TEST_F(zap, memslot_is_no_zap)
+{
+	struct kvm_sev_snp_get_vmsa get;
+	struct zap *z = &self->z;
+	struct userspace_mem_region *region = memslot2region(z->s->vm, SNP_VMSA_SLOT);
+	struct kvm_userspace_memory_region2 slot = region->region;
+	struct kvm_run *run = z->s->vcpu[1]->run;
+
+	REQUIRE_UAPI(z);
+
+	make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
+	assert_ap_starts(z);
+
+	slot.memory_size = 0;
+	vm_ioctl(z->s->vm, KVM_SET_USER_MEMORY_REGION2, &slot);
+	TEST_ASSERT(__vcpu_run(z->s->vcpu[1]) == -1 && errno == EFAULT &&
+		    run->exit_reason == KVM_EXIT_MEMORY_FAULT && run->memory_fault.gpa == AP_GPA,
+		    "without the memslot: errno %d, exit %s", errno,
+		    exit_reason_str(run->exit_reason));
+	snp_get_vmsa(z->s->vcpu[1], &get);
+	TEST_ASSERT_EQ(get.state, KVM_SEV_SNP_VMSA_STATE_GUEST);
+
+	vm_ioctl(z->s->vm, KVM_SET_USER_MEMORY_REGION2, &region->region);
+	snp_run_to_sync(z->s, 1, 1);
+}
+
+/*
+ * The vCPU runs
+ */
+
+static void *runner(void *arg)
+{
+	struct zap *z = arg;
+
+	pin_self_to_cpu(1);
+	for (;;) {
+		sem_wait(&z->go);
+		if (z->round_go < 0)
+			return NULL;
+		z->ret = __vcpu_run(z->s->vcpu[z->cpu]);
+		z->err = errno;
+		__atomic_store_n(&z->round_done, z->round_go, __ATOMIC_RELEASE);
+	}
+}
+
+/* True if it took less than ten seconds. */
+#define wait_for(cond)						\
+({								\
+	double __end = now() + 10;				\
+								\
+	while (!(cond) && now() < __end)			\
+		sched_yield();					\
+	(cond);							\
+})
+
+static bool has_returned(struct zap *z)
+{
+	return __atomic_load_n(&z->round_done, __ATOMIC_ACQUIRE) == z->round_go;
+}
+
+static void start_runner(struct zap *z, int cpu)
+{
+	z->cpu = cpu;
+	z->round_go = 0;
+	z->round_done = 0;
+	sem_init(&z->go, 0, 0);
+	pin_self_to_cpu(0);
+	TEST_ASSERT(!pthread_create(&z->thread, NULL, runner, z), "pthread_create()");
+}
+
+static void stop_runner(struct zap *z)
+{
+	z->round_go = -1;
+	sem_post(&z->go);
+	pthread_join(z->thread, NULL);
+}
+
+/* The spinner runs on the runner's thread, its VMSA is at @gpa: take it away. */
+static void zap_running(struct zap *z, u64 gpa, u64 token, bool shared_first, int delay)
+{
+	volatile struct snp_mbox *mbox = z->s->mbox[z->cpu];
+	u64 count;
+
+	mbox->token = 0;
+	z->round_go++;
+	sem_post(&z->go);
+	TEST_ASSERT(wait_for(mbox->token == token || has_returned(z)) && mbox->token == token,
+		    "zap %d: the vCPU does not start, KVM_RUN %d, errno %d, exit %s", z->round_go,
+		    z->ret, z->err, exit_reason_str(z->s->vcpu[z->cpu]->run->exit_reason));
+	count = mbox->count;
+	TEST_ASSERT(wait_for(mbox->count != count), "zap %d: the vCPU does not run", z->round_go);
+	while (delay--)
+		asm volatile("pause");
+
+	zap(z, gpa, shared_first);
+
+	/* The hole is there: so the vCPU is out of the guest, and stays out. */
+	count = mbox->count;
+	TEST_ASSERT(wait_for(has_returned(z)),
+		    "zap %d: the vCPU runs on, %lu counts since its VMSA was freed", z->round_go,
+		    (unsigned long)(mbox->count - count));
+	TEST_ASSERT(mbox->count == count,
+		    "zap %d: the vCPU ran on for %lu counts after its VMSA was freed", z->round_go,
+		    (unsigned long)(mbox->count - count));
+	assert_vmsa_gone(z, z->cpu, z->ret, z->err, gpa);
+
+	if (shared_first)
+		vm_mem_set_private(z->s->vm, gpa, PAGE_SIZE);
+}
+
+FIXTURE(running) {
+	struct zap z;
+};
+
+FIXTURE_SETUP(running)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "needs 2 CPUs");
+	zap_launch(&self->z, guest_spinner);
+	start_runner(&self->z, 1);
+}
+
+FIXTURE_TEARDOWN(running)
+{
+	if (!self->z.s)
+		return;
+	stop_runner(&self->z);
+	snp_vm_free(self->z.s);
+	write_host_memory();
+}
+
+static void running(struct zap *z, bool shared_first)
+{
+	int i, nr = (nr_zaps + 1) / 2;
+	double start = now();
+
+	for (i = 0; i < nr; i++) {
+		make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
+		zap_running(z, AP_GPA, z->round, shared_first, i % 64 * 16);
+		if (i % 64 == 0)
+			write_host_memory();
+	}
+	ksft_print_msg("%d zaps, %.2f ms each\n", nr, (now() - start) * 1000 / nr);
+}
+
+TEST_F_TIMEOUT(running, punch, 300)
+{
+	running(&self->z, false);
+}
+
+TEST_F_TIMEOUT(running, shared_punch, 300)
+{
+	running(&self->z, true);
+}
+
+#define REQUIRE_2_CPUS()						\
+	do {								\
+		if (sysconf(_SC_NPROCESSORS_ONLN) < 2)			\
+			SKIP(return, "needs 2 CPUs");			\
+	} while (0)
+
+/*
+ * The vCPU that the VMM gave its first VMSA: what was in it is gone for good,
+ * so is the VM; it is torn down cleanly and the next one starts.
+ */
+
+static void bsp_launch(struct zap *z, void *code)
+{
+	static u8 page[PAGE_SIZE] __aligned(PAGE_SIZE);
+	struct snp_vmsa *vmsa = (void *)page;
+	struct snp_vm *s;
+
+	z->uapi = true;
+	s = snp_vm_create(1, guest_done);
+	z->s = s;
+	snp_vmsa_init(s, vmsa, 0, snp_guest_entry_regs);
+	vmsa->r15 = (u64)code;
+	vmsa->r14 = 1;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_page(s, BSP_GPA, vmsa, KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa(s->vcpu[0], KVM_SEV_SNP_VMSA_CREATE, BSP_GPA);
+	snp_launch_finish(s);
+}
+
+static void bsp_runs_again(struct zap *z)
+{
+	snp_vm_free(z->s);
+	write_host_memory();
+	bsp_launch(z, guest_done);
+	snp_run_to_term(z->s, 0, TERM_DONE);
+	snp_vm_free(z->s);
+}
+
+TEST(bsp_before_first_run)
+{
+	struct zap z = { .uapi = snp_has_vmsa_uapi() };
+
+	REQUIRE_UAPI(&z);
+	bsp_launch(&z, guest_stepper);
+	zap(&z, BSP_GPA, false);
+	run_to_gone(&z, 0, BSP_GPA);
+	bsp_runs_again(&z);
+}
+
+static void bsp_paused(struct zap *z, bool shared_first)
+{
+	bsp_launch(z, guest_stepper);
+	snp_run_to_sync(z->s, 0, 0);
+	zap(z, BSP_GPA, shared_first);
+	run_to_gone(z, 0, BSP_GPA);
+	run_to_gone(z, 0, BSP_GPA);
+	bsp_runs_again(z);
+}
+
+TEST(bsp_paused_punch)
+{
+	struct zap z = { .uapi = snp_has_vmsa_uapi() };
+
+	REQUIRE_UAPI(&z);
+	bsp_paused(&z, false);
+}
+
+TEST(bsp_paused_shared_punch)
+{
+	struct zap z = { .uapi = snp_has_vmsa_uapi() };
+
+	REQUIRE_UAPI(&z);
+	bsp_paused(&z, true);
+}
+
+static void bsp_running(struct zap *z, bool shared_first)
+{
+	bsp_launch(z, guest_spinner);
+	start_runner(z, 0);
+	zap_running(z, BSP_GPA, 1, shared_first, 0);
+	stop_runner(z);
+	bsp_runs_again(z);
+}
+
+TEST(bsp_running_punch)
+{
+	struct zap z = { .uapi = snp_has_vmsa_uapi() };
+
+	REQUIRE_UAPI(&z);
+	REQUIRE_2_CPUS();
+	bsp_running(&z, false);
+}
+
+TEST(bsp_running_shared_punch)
+{
+	struct zap z = { .uapi = snp_has_vmsa_uapi() };
+
+	REQUIRE_UAPI(&z);
+	REQUIRE_2_CPUS();
+	bsp_running(&z, true);
+}
+
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_SEV_SNP));
+	TEST_REQUIRE(kvm_check_cap(KVM_CAP_VM_TYPES) & BIT(KVM_X86_SNP_VM));
+
+	if (argc > 2 && !strcmp(argv[1], "-n")) {
+		nr_zaps = atoi_positive("Number of zaps", argv[2]);
+		argv[2] = argv[0];
+		argv += 2;
+		argc -= 2;
+	}
+
+	return test_harness_run(argc, argv);
+}
