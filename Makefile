@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The front door. `make help` lists the targets.
+#
+# A line "target: ## text" is what `make help` prints of that target.
+
+BASE	?= linux-7.3
+DEBUG	?= 0
+V	?= 0
+JOBS	?= $(shell nproc)
+# ccache makes a second build one of seconds; nothing here needs it
+CC	:= $(if $(filter default,$(origin CC)),$(if $(shell command -v ccache),ccache gcc,gcc),$(CC))
+
+TOP	:= $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+FLAVOUR	:= $(BASE)$(if $(filter 1,$(DEBUG)),-debug)
+B	:= $(TOP)/build/$(FLAVOUR)
+LOGDIR	:= $(TOP)/build/log
+VM	:= $(TOP)/tools/vm
+Q	:= $(if $(filter 1,$(V)),,@)
+SNP_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/snp-vmsa
+export SNP_CACHE V JOBS CC LOGDIR TOP BASE
+MAKEFLAGS += --no-print-directory
+
+# LINUX= and QEMU= are trees of the user's own; the cache has Debian's.
+ifneq ($(LINUX),)
+USER_LINUX := $(abspath $(LINUX))
+endif
+ifneq ($(QEMU),)
+USER_QEMU := $(abspath $(QEMU))
+endif
+unexport LINUX QEMU
+
+FETCH	:= $(TOP)/tools/fetch/fetch.sh
+# Only in recipes: it may have to download.
+linux_src = $(or $(USER_LINUX),$$($(FETCH) $(BASE)))
+qemu_src = $(or $(USER_QEMU),$$($(FETCH) qemu))
+
+# Two builds side by side: the second one waits, and finds it done.
+LOCK	= $(VM)/lock.sh $(TOP)/build/.lock.$(FLAVOUR).$@
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+.PHONY: help
+help: ## this list
+	@echo "make TARGET [BASE=linux-7.3] [DEBUG=1] [V=1] [LINUX=tree] [QEMU=tree]"
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
+		awk -F'\t' '{ printf "  %-16s %s\n", $$1, $$2 }'
+
+#
+# What is built. Each script looks by itself what is to do: nothing, mostly.
+#
+
+.PHONY: deps
+deps: ## install the Debian packages that are needed (as root), or print the line
+	$(Q)LOGDIR=$(LOGDIR) $(VM)/deps.sh
+
+.PHONY: fetch
+fetch: deps ## fetch the sources of Linux and QEMU into the cache
+	$(Q)set -e; for n in $(if $(USER_LINUX),,$(BASE)) $(if $(USER_QEMU),,qemu) \
+		meson pycotap seabios qemu-data; do $(FETCH) $$n > /dev/null; done
+
+.PHONY: kernel
+kernel: fetch ## the kernel of the machine
+	$(Q)$(LOCK) env LINUX="$(linux_src)" OUT=$(B)/kernel FIXED=$(if $(USER_LINUX),,1) \
+		$(VM)/build-kernel.sh $(VM)/kernel/base.config \
+		$(if $(filter 1,$(DEBUG)),$(VM)/kernel/debug.config)
+
+.PHONY: qemu
+qemu: fetch ## QEMU with the emulated SNP platform
+	$(Q)$(LOCK) env QEMU="$(qemu_src)" TREE=$(TOP)/build/qemu-src OUT=$(TOP)/build/qemu \
+		MESON="$$($(FETCH) meson)" PYCOTAP="$$($(FETCH) pycotap)" $(VM)/build-qemu.sh
+
+# KDIR= another kernel, built or its installed headers; the result is for that one
+KDIR	?= $(B)/kernel
+MODULES	:= $(if $(filter $(B)/kernel,$(KDIR)),$(B)/modules,$(TOP)/build/modules-kdir)
+
+.PHONY: modules
+modules: $(if $(filter $(B)/kernel,$(KDIR)),kernel,fetch) ## kvm.ko and kvm-amd.ko with the extension; KDIR= for a kernel of your own
+	$(Q)$(LOCK) env LINUX="$(linux_src)" KDIR="$(abspath $(KDIR))" OUT=$(MODULES) \
+		$(VM)/modules.sh
+
+.PHONY: kunit
+kunit: kernel
+	$(Q)$(LOCK) env LINUX="$(linux_src)" KDIR=$(B)/kernel OUT=$(B)/kunit $(VM)/build-kunit.sh
+
+.PHONY: selftests
+selftests: fetch ## the base's KVM selftests and ours
+	$(Q)$(LOCK) env LINUX="$(linux_src)" OUT=$(TOP)/build/$(BASE)/selftests \
+		$(VM)/build-selftests.sh
+
+.PHONY: runner
+runner: deps
+	$(Q)$(LOCK) $(MAKE) -s -C $(VM) OUT=$(TOP)/build/vm CC="$(CC)"
+
+.PHONY: all
+all: kernel qemu modules selftests kunit runner ## everything
+
+#
+# What is run
+#
+
+T	?=
+TESTS	= --tests $(VM)/tests $(if $(wildcard $(VM)/tests.$(BASE)),--tests $(VM)/tests.$(BASE))
+# The host tests find what they need by these.
+ENV	= BUILD=$(TOP)/build FLAVOUR=$(FLAVOUR) LINUX_SRC="$(linux_src)" \
+	SCALE=$(if $(filter 1,$(DEBUG)),4,1) SEABIOS="$$($(FETCH) seabios)" \
+	QEMU_DATA="$$($(FETCH) qemu-data)" RESULTS=$(RESULTS)
+RUN	= $(ENV) $(VM)/run.sh $(TESTS)
+RESULTS	?= $(TOP)/results
+RUN_ARGS ?=
+
+# `make check T=...` of host tests alone still needs the machine's parts: what
+# T names is known only to the runner.
+.PHONY: check
+check: all ## every test; T=NAME, group or pattern for some
+	$(Q)$(RUN) --select "$(T)" $(RUN_ARGS)
+
+.PHONY: list
+list: runner ## the tests, and what is expected of them
+	$(Q)$(VM)/run.sh $(TESTS) --list
+
+.PHONY: demo
+demo: kernel qemu modules selftests runner ## launch, run and zap a VMSA in guest memory
+	$(Q)$(RUN) --select snp_vmsa_demo --show
+
+.PHONY: shell
+shell: all ## a shell in the machine; T= brings these tests' programs along
+	$(Q)$(RUN) --shell $(if $(T),--select "$(T)")
+
+MUTANT_RUN = $(VM)/run.sh $(TESTS)
+.PHONY: check-mutants
+check-mutants: all ## break the code on purpose: a named test must turn red; M=NAME for one
+	$(Q)LINUX="$(linux_src)" KDIR=$(B)/kernel BUILD=$(TOP)/build RUN='$(MUTANT_RUN)' \
+		SEABIOS="$$($(FETCH) seabios)" QEMU_DATA="$$($(FETCH) qemu-data)" \
+		LINUX_SRC="$(linux_src)" FLAVOUR=$(FLAVOUR) SCALE=1 $(VM)/mutants.sh $(M)
+
+.PHONY: clean
+clean: ## remove all builds
+	rm -rf $(TOP)/build $(TOP)/results $(TOP)/results.lock
+
+.PHONY: distclean
+distclean: clean ## remove the cache of fetched sources, too
+	rm -rf "$(SNP_CACHE)"

@@ -1,0 +1,232 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# fetch.sh NAME: have the package NAME of the file `versions` in the cache,
+# unpacked, and print where.
+#
+# Packages come from Debian through an apt state of our own, so that the
+# machine's own sources and packages are never touched. apt checks the release
+# signature with Debian's keyring; what was downloaded is compared with the
+# checksums of that signed index once more before it is unpacked.
+#
+#   SNP_CACHE    cache (default ${XDG_CACHE_HOME:-$HOME/.cache}/snp-vmsa)
+#   SNP_MIRROR   mirror (default http://deb.debian.org/debian)
+#   SNP_KEYRING  keyring (default Debian's)
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${SNP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/snp-vmsa}
+mirror=${SNP_MIRROR:-http://deb.debian.org/debian}
+keyring=${SNP_KEYRING:-/usr/share/keyrings/debian-archive-keyring.gpg}
+apt=$cache/apt-private
+src=$cache/src
+dl=$cache/dl
+me="fetch"
+
+say() { echo "$me: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+name=${1:?name of a package in $here/versions}
+line=$(awk -v n="$name" '$1 == n' "$here/versions")
+[ -n "$line" ] || die "'$name' is not in $here/versions"
+# shellcheck disable=SC2086
+set -- $line
+package=$2 kind=$3 suite=$4 pinned=$5 series=$6
+
+mkdir -p "$src" "$dl"
+
+# What one run has unpacked is good for all later ones, without a network.
+known=$src/$name.current
+if [ -f "$known" ] && [ -d "$src/$(cat "$known")" ]; then
+	echo "$src/$(cat "$known")"
+	exit 0
+fi
+
+# Two builds side by side: the second one waits, and finds it done.
+exec 9> "$cache/fetch.lock"
+if ! flock -n 9; then
+	say "another build is fetching; waiting for it"
+	flock 9
+fi
+if [ -f "$known" ] && [ -d "$src/$(cat "$known")" ]; then
+	echo "$src/$(cat "$known")"
+	exit 0
+fi
+
+case $name in
+linux-*) other="LINUX=/path/to/a/linux/tree" ;;
+qemu) other="QEMU=/path/to/a/qemu-10.0/tree" ;;
+*) other="a network, or SNP_CACHE=/path/to/a/cache that holds $package" ;;
+esac
+offline() {
+	die "cannot get $package from $mirror${1:+ ($1)}.
+$me: Without a network, provide $other.
+$me: Packages that a build from nothing fetches: $(awk '!/^#/ && NF { printf "%s ", $2 }' "$here/versions")
+$me: Their last words: $(tail -n 3 "$apt/log" 2>/dev/null | tr '\n' ' ')"
+}
+
+[ -r "$keyring" ] || die "no keyring '$keyring': install debian-archive-keyring"
+command -v apt-get > /dev/null || die "apt-get is missing: provide $other"
+
+set_up_apt() {
+	mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/etc"
+	{
+		for s in trixie trixie-backports; do
+			echo "deb [signed-by=$keyring] $mirror $s main"
+			echo "deb-src [signed-by=$keyring] $mirror $s main"
+		done
+	} > "$apt/etc/sources.list"
+	cat > "$apt/etc/apt.conf" <<-END
+	Dir::Etc::sourcelist "$apt/etc/sources.list";
+	Dir::Etc::sourceparts "-";
+	Dir::Etc::preferencesparts "-";
+	Dir::State "$apt";
+	Dir::State::lists "$apt/lists";
+	Dir::State::status "/dev/null";
+	Dir::Cache "$apt";
+	Dir::Cache::archives "$apt/archives";
+	APT::Architecture "amd64";
+	APT::Architectures { "amd64"; };
+	APT::Sandbox::User "root";
+	APT::Get::AllowUnauthenticated "false";
+	Acquire::AllowInsecureRepositories "false";
+	Acquire::Languages "none";
+	Acquire::Retries "3";
+	Acquire::http::Timeout "30";
+	APT::Update::Post-Invoke-Success "";
+	END
+}
+
+do_apt() {
+	cmd=$1
+	shift
+	APT_CONFIG=$apt/etc/apt.conf "$cmd" "$@" 2>> "$apt/log"
+}
+
+# A list of today's is new enough; several packages are fetched in a row.
+update() {
+	if [ "${1:-}" != force ] && [ -n "$(find "$apt/updated" -mmin -720 2>/dev/null)" ]; then
+		return
+	fi
+	say "reading the package lists of $mirror"
+	do_apt apt-get -q update >> "$apt/log" || offline "lists"
+	# apt-get update exits 0 also when every list failed to download.
+	ls "$apt"/lists/*_trixie_main_source_Sources* > /dev/null 2>&1 || offline "lists"
+	touch "$apt/updated"
+}
+
+versions() {
+	if [ "$kind" = source ]; then
+		do_apt apt-cache showsrc --only-source "$package" |
+			awk '/^Version:/ { print $2 }'
+	else
+		do_apt apt-cache madison "$package" |
+			awk -F'|' '!/Sources/ { gsub(/ /, "", $2); print $2 }'
+	fi
+}
+
+# The pinned version, or the newest of its series.
+choose() {
+	found=
+	for v in $(versions); do
+		[ "$v" = "$pinned" ] && { version=$v; return 0; }
+		case $v in
+		"$series"*)
+			if [ -z "$found" ] || dpkg --compare-versions "$v" gt "$found"; then
+				found=$v
+			fi
+			;;
+		esac
+	done
+	[ -n "$found" ] || return 1
+	version=$found
+	[ "$pinned" = newest ] ||
+		say "$package $pinned is gone from $suite; using $version, the newest ${series}x"
+}
+
+checksum() { sha256sum "$1" | cut -d' ' -f1; }
+
+# get_file NAME SHA256 COMMAND...: have dl/NAME with that checksum
+get_file() {
+	file=$1 want=$2
+	shift 2
+	[ -n "$want" ] || die "no SHA256 of $file in the signed index"
+	if [ -f "$dl/$file" ] && [ "$(checksum "$dl/$file")" = "$want" ]; then
+		return
+	fi
+	rm -rf "$tmp/get" && mkdir -p "$tmp/get"
+	(cd "$tmp/get" && do_apt "$@" >> "$apt/log") || offline "$file"
+	for f in "$tmp/get"/*; do
+		[ -f "$f" ] && mv "$f" "$dl/"
+	done
+	[ -f "$dl/$file" ] || offline "$file"
+	[ "$(checksum "$dl/$file")" = "$want" ] ||
+		{ rm -f "$dl/$file"; die "$file has not the checksum of the signed index"; }
+}
+
+set_up_apt
+: > "$apt/log"
+update
+choose || { update force; choose; } || offline "no version ${series}x"
+
+dir=$package-$(echo "$version" | sed 's/^[0-9]*://')
+tmp=$cache/tmp.$name.$$
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 1' INT TERM HUP
+# What an interrupted run left is nobody's: we hold the lock.
+rm -rf "$cache"/tmp."$name".*
+mkdir -p "$tmp"
+start=$(date +%s)
+say "$package $version"
+
+if [ "$kind" = deb ]; then
+	show=$(do_apt apt-cache show --no-all-versions "$package=$version")
+	sha=$(echo "$show" | awk '/^SHA256:/ { print $2; exit }')
+	# apt-get download writes the epoch's colon as %3a.
+	file=${package}_$(echo "$version" | sed 's/:/%3a/')_$(echo "$show" |
+		awk '/^Architecture:/ { print $2; exit }').deb
+	get_file "$file" "$sha" apt-get -q download "$package=$version"
+	mkdir "$tmp/deb"
+	dpkg-deb --fsys-tarfile "$dl/$file" | tar -x -C "$tmp/deb"
+	case $name in
+	linux-*)
+		tar -x -J -C "$tmp" -f "$tmp/deb/usr/src/$package.tar.xz"
+		mv "$tmp/$package" "$tmp/tree"
+		;;
+	*)
+		mv "$tmp/deb" "$tmp/tree"
+		;;
+	esac
+else
+	sums=$(do_apt apt-cache showsrc --only-source "$package" |
+		awk -v v="$version" '
+			/^Version:/ { ok = $2 == v }
+			/^Checksums-Sha256:/ { on = ok; next }
+			/^[^ ]/ { on = 0 }
+			on && NF == 3 { print $1, $3 }')
+	[ -n "$sums" ] || offline "no checksums of $version"
+	echo "$sums" > "$tmp/sums"
+	while read -r sha file; do
+		get_file "$file" "$sha" apt-get -q source --download-only "$package=$version"
+	done < "$tmp/sums"
+	mkdir "$tmp/tree"
+	orig=$(awk '$2 ~ /\.orig\.tar/ { print $2 }' "$tmp/sums")
+	debian=$(awk '$2 ~ /\.debian\.tar/ { print $2 }' "$tmp/sums")
+	tar -x -C "$tmp/tree" --strip-components=1 -f "$dl/$orig"
+	tar -x -C "$tmp" -f "$dl/$debian"
+	if [ "$name" = qemu ]; then
+		# Debian's tarball has neither edk2's images nor the wheels, and
+		# configure stops without; these two make it go on.
+		for p in skip-unpack-edk2-blobs disable-pycotap; do
+			patch -s -p1 -F0 -d "$tmp/tree" < "$tmp/debian/patches/$p.patch"
+		done
+	fi
+fi
+
+# Whole or not at all: the name appears when everything is in place.
+rm -rf "${src:?}/$dir"
+mv "$tmp/tree" "$src/$dir"
+echo "$dir" > "$tmp/current"
+mv "$tmp/current" "$known"
+say "$package $version: ready after $(($(date +%s) - start)) s"
+echo "$src/$dir"

@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# build-selftests.sh: the base's own KVM selftests and ours, static; $OUT/strip has
+# them without symbols, as they go into a machine.
+#
+#   LINUX  source tree        TOP  this project     OUT  build directory
+#   CC, JOBS, V as in the Makefile
+set -eu
+
+: "${LINUX:?source tree}" "${TOP:?}" "${OUT:?}" "${CC:=gcc}" "${JOBS:=$(nproc)}"
+here=$(cd "$(dirname "$0")" && pwd)
+log=${LOGDIR:-$OUT}/$(basename "$(dirname "$OUT")")-selftests.log
+list=$LINUX/tools/testing/selftests/kvm/Makefile.kvm
+
+mkdir -p "$OUT/strip"
+regs=$TOP/tools/platform/hw-i386-snp/snp-ctl-regs.h
+key=$({ echo "$LINUX"; $CC --version; cat "$0" "$LINUX/Makefile" "$list"
+	cat "$regs" 2>/dev/null || :
+	find "$TOP/selftests" "$TOP/uapi" "$TOP"/tools/platform/tests/snp_guest_test.c -type f -exec sha256sum {} + | sort; } | sha256sum)
+[ "$(cat "$OUT/.snp-key" 2>/dev/null)" = "$key" ] && exit 0
+rm -f "$OUT/.snp-key"
+
+progs=$(sed -n 's/^TEST_GEN_PROGS_\(EXTENDED_\)*\(COMMON\|x86\) *+*= *\([a-z][a-z0-9_\/ ]*\)$/\3/p' "$list")
+[ -n "$progs" ] || { echo "build-selftests: $list names no programs" >&2; exit 1; }
+
+"$here/step.sh" "selftests" "$log" 300 make -C "$TOP/selftests" LINUX="$LINUX" O="$OUT" \
+	CC="$CC" V=1 -j"$JOBS" CTL_REGS="$([ -f "$regs" ] && echo "$regs")" \
+	PROGS="$(echo "$progs" | tr '\n' ' ')"
+
+# Only what changed is stripped anew.
+(cd "$OUT/bin" && find . -type f -perm -100 ! -name '*.so' ! -name '*.sh') |
+	while read -r f; do
+		[ -z "$(find "$OUT/bin/$f" -newer "$OUT/strip/$f" 2>&1)" ] && continue
+		mkdir -p "$OUT/strip/$(dirname "$f")"
+		strip -o "$OUT/strip/$f" "$OUT/bin/$f"
+	done
+echo "$key" > "$OUT/.snp-key"

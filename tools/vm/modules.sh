@@ -1,0 +1,23 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# modules.sh: call build-modules.sh when something changed, with progress.
+#
+#   LINUX, KDIR, OUT, BASE, TOP as there
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+key=$({ echo "$LINUX $KDIR"; cat "$KDIR/Module.symvers" "$KDIR/include/config/kernel.release"
+	cat "$here/build-modules.sh" "$TOP/Kbuild"
+	find "$TOP/kernel" "$TOP/uapi" "$TOP/patches/$BASE" -type f -exec sha256sum {} + |
+	sort; } | sha256sum)
+if [ "$(cat "$OUT/.snp-key" 2>/dev/null)" != "$key" ] || [ ! -f "$OUT/kvm.ko" ] ||
+	[ ! -f "$OUT/kvm-amd.ko" ]; then
+	rm -f "$OUT/.snp-key"
+	"$here/step.sh" "modules" "$LOGDIR/$(basename "$(dirname "$OUT")")-modules.log" 120 \
+		"$here/build-modules.sh"
+	echo "$key" > "$OUT/.snp-key"
+fi
+case $OUT in
+*/modules-kdir) ls -l "$OUT/kvm.ko" "$OUT/kvm-amd.ko" ;;
+esac

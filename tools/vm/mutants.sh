@@ -1,0 +1,138 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# mutants.sh [NAME...]: for each tools/mutants/NAME.patch apply it to a copy of the
+# project, build, run the test that it names: the test must turn red. A mutant that
+# no longer applies, no longer builds or stays green fails.
+#
+#   BUILD, FLAVOUR, LINUX_SRC, QEMU_SRC, MESON, PYCOTAP, SEABIOS, QEMU_DATA, JOBS
+set -eu
+
+vm=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$vm/../.." && pwd)
+: "${BUILD:?}" "${FLAVOUR:?}" "${LINUX_SRC:?}" "${QEMU_SRC:?}"
+work=$BUILD/mutants
+copy=$work/top
+LOGDIR=$work/log
+export LOGDIR
+mkdir -p "$work/log"
+
+files="Kbuild kernel uapi patches tools/platform"
+n=0 bad=0
+
+[ $# -gt 0 ] || {
+	cd "$top/tools/mutants"
+	for p in *.patch; do set -- "$@" "${p%.patch}"; done
+	cd "$top"
+}
+
+# The unmodified files, and only those that differ: builds stay short.
+restore() {
+	mkdir -p "$copy/tools"
+	for f in $files; do
+		rsync -a --checksum --delete "$top/$f" "$copy/$(dirname "$f")/"
+	done
+	rsync -a --checksum --delete "$vm" "$copy/tools/"
+}
+
+build_modules() {
+	LINUX=$LINUX_SRC KDIR=$BUILD/$FLAVOUR/kernel OUT=$work/modules TOP=$copy \
+		"$copy/tools/vm/modules.sh"
+}
+
+build_qemu() {
+	QEMU=$QEMU_SRC TREE=$BUILD/qemu-src OUT=$BUILD/qemu TOP=$1 "$vm/build-qemu.sh"
+}
+
+# Whatever happens, the real QEMU is what the next build finds.
+mutated_qemu=
+restore_qemu() {
+	[ -z "$mutated_qemu" ] || build_qemu "$top" > "$LOGDIR/restore.log" 2>&1 ||
+		echo "mutants: QEMU could not be restored; see $LOGDIR/restore.log" >&2
+	mutated_qemu=
+}
+trap restore_qemu EXIT
+trap 'exit 130' INT TERM HUP
+
+result() {
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n $2"
+	else
+		bad=1
+		echo "not ok $n $2"
+	fi
+}
+
+# mutant NAME: prints why it fails
+mutant() {
+	patch=$top/tools/mutants/$1.patch
+	log=$LOGDIR/$1.log
+	[ -f "$patch" ] || { echo "no $patch"; return 1; }
+	test=$(sed -n 's/^Test: *//p' "$patch" | head -n 1)
+	[ -n "$test" ] || { echo "names no test"; return 1; }
+	restore
+	patch -s -p1 -F0 --no-backup-if-mismatch -d "$copy" < "$patch" > "$log" 2>&1 ||
+		{ echo "does not apply; see $log"; return 1; }
+	qemu=$BUILD/qemu/qemu-system-x86_64
+	ext=$BUILD/$FLAVOUR/modules
+	if grep -q '^+++ b/\(kernel\|uapi\|Kbuild\|patches/linux\)' "$patch"; then
+		build_modules >> "$log" 2>&1 || { echo "does not build; see $log"; return 1; }
+		ext=$work/modules
+	fi
+	if grep -q '^+++ b/\(tools/platform/[th][aw][^/]*-i386-snp\|patches/qemu\)' "$patch"; then
+		mutated_qemu=1
+		build_qemu "$copy" >> "$log" 2>&1 || { echo "does not build; see $log"; return 1; }
+	fi
+	# A restored file is older than what was made of the mutant.
+	rm -rf "$work/host"
+	rc=0
+	RESULTS=$work/results/$1 EXT=$ext QEMU_BIN=$qemu HOST_BUILD=$work/host \
+		"$copy/tools/vm/run.sh" --tests "$vm/tests" --times '' --select "$test" \
+		> "$log.tap" 2>> "$log" || rc=$?
+	case $rc in
+	1)
+		# Red because of the test, not because the machine was never there.
+		grep -q '^not ok.*# \(lost: machine-.*did not boot\|fail: .* is not built\)' \
+			"$log.tap" && { echo "$test could not run; see $log.tap"; return 1; }
+		sed -n 's/^not ok [0-9]* [^#]*# //p' "$log.tap" | head -n 1 > "$log.why"
+		return 0
+		;;
+	0) echo "$test stays green; see $log.tap" ;;
+	*) echo "the runner failed ($rc); see $log" ;;
+	esac
+	return 1
+}
+
+echo "KTAP version 1"
+# A mutant proves nothing when its test is red anyway.
+green=
+for m in "$@"; do
+	t=$(sed -n 's/^Test: *//p' "$top/tools/mutants/$m.patch" 2>/dev/null | head -n 1)
+	case ",$green," in
+	*",$t,"*) ;;
+	*) green=$green${green:+,}$t ;;
+	esac
+done
+rc=0
+RESULTS=$work/results/none "$vm/run.sh" --tests "$vm/tests" --times '' --select "$green" \
+	> "$LOGDIR/none.tap" 2> "$LOGDIR/none.log" || rc=$?
+result $rc "without a mutant: $green"
+[ $rc = 0 ] || grep '^not ok' "$LOGDIR/none.tap" | sed 's/^/# /'
+
+total=$#
+for m in "$@"; do
+	start=$(date +%s)
+	rc=0
+	mutant "$m" > "$LOGDIR/why" || rc=$?
+	why=$(cat "$LOGDIR/why")
+	if [ $rc = 0 ]; then
+		result 0 "$m ($test: $(cat "$LOGDIR/$m.log.why"))"
+	else
+		result 1 "$m # $why"
+	fi
+	restore_qemu
+	echo "[$((n - 1))/$total] $m: $([ $rc = 0 ] && echo caught || echo "RED $why"), $(($(date +%s) - start)) s" >&2
+done
+echo "1..$n"
+exit $bad

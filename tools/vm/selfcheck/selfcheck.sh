@@ -1,0 +1,67 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# selfcheck.sh: does the runner recognise what it must? It runs tests that fail,
+# hang, kill their machine and so on, and its verdicts are compared.
+# Environment: what run.sh exports.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+run=$here/../run.sh
+RESULTS=$(mktemp -d "${TMPDIR:-/tmp}/snp-selfcheck.XXXXXX")
+export RESULTS
+trap 'rm -rf "$RESULTS" "$RESULTS.lock" "$RESULTS".old-*' EXIT
+n=0 bad=0
+
+result() {
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n $2"
+	else
+		bad=1
+		echo "not ok $n $2"
+	fi
+}
+
+runner() {
+	rc=0
+	"$run" --tests "$here/tests" --times '' "$@" > "$RESULTS.out" 2> "$RESULTS.err" || rc=$?
+}
+
+# The result, the name and the first words of the reason; numbers that vary go.
+normal() {
+	sed -n 's/^\(not \)*ok [0-9]* \([a-z][^ ]*\) ([^)]*)\(.*\)$/\1ok \2\3/p' "$1" |
+		sed -e 's/ # / /' -e 's/machine-[0-9]*/machine-NN/' -e 's/; see .*//' \
+			-e 's/\(kernel log: WARNING\).*/\1/' -e 's/\(kernel log: BUG\).*/\1/' \
+			-e 's/ *$//' | sort
+}
+
+echo "KTAP version 1"
+runner
+normal "$RESULTS.out" > "$RESULTS.normal"
+sort "$here/expected" > "$RESULTS.expected"
+if cmp -s "$RESULTS.normal" "$RESULTS.expected"; then
+	result 0 "verdicts"
+else
+	result 1 "verdicts"
+	diff "$RESULTS.expected" "$RESULTS.normal" | sed 's/^/# /' || :
+	sed 's/^/# | /' "$RESULTS.err"
+fi
+[ "$rc" = 1 ]; result $? "red run has exit code 1"
+grep -q '^  *ok 2 two' "$RESULTS.out"; result $? "subtests are nested"
+grep -q 'run in a fresh machine' "$RESULTS.out"; result $? "a new machine is announced"
+
+runner --select passes
+[ "$rc" = 0 ]; result $? "green run has exit code 0"
+runner --select skips
+[ "$rc" = 1 ] && grep -q "none did" "$RESULTS.out"; result $? "a run without a pass is red"
+runner --select no_such_test
+[ "$rc" = 2 ] && grep -q "no_such_test" "$RESULTS.err"; result $? "an unknown name is an error"
+runner --select passes --kernel /dev/null
+[ "$rc" = 1 ] && grep -q 'did not boot\|QEMU exited' "$RESULTS.out"
+result $? "a machine that does not boot is red"
+runner --select passes --max-rss-mb 10
+[ "$rc" = 1 ] && grep -q '^not ok.*memory' "$RESULTS.out"; result $? "too much memory is red"
+rm -f "$RESULTS".out "$RESULTS".err "$RESULTS".normal "$RESULTS".expected
+echo "1..$n"
+exit $bad
