@@ -20,21 +20,17 @@
 #include <linux/psp-sev.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
-#include <asm/asm.h>
 #include <asm/cpuid/api.h>
 #include <asm/debugreg.h>
-#include <asm/fpu/api.h>
-#include <asm/fpu/xcr.h>
 #include <asm/msr.h>
-#include <asm/pkru.h>
 #include <asm/sev.h>
 #include <asm/smp.h>
 #include <asm/svm.h>
 #include <asm/trapnr.h>
 #include "snp-ctl-regs.h"
+#include "svm_guest.h"
 
 #define GPA		0x40000000ULL
-#define FAULT		(-(s64)EFAULT)	/* of VMRUN itself */
 #define INVALID		SVM_EXIT_ERR
 #define RMP_INUSE	3
 #define VMSA_GPA	0xfffffffff000ULL	/* where KVM puts its own */
@@ -215,54 +211,13 @@ static void vmrun_exit(struct kunit *test)
 	free_pages((unsigned long)vm->perm, 2);
 }
 
-/* What #VMEXIT of an SEV-ES guest loads although VMRUN did not save it. */
-static void fill_hsave(struct vm *vm)
-{
-	struct sev_es_save_area *h = vm->hsave + 0x400;
-
-	asm volatile("vmsave %0" : : "a" (virt_to_phys(vm->hsave)) : "memory");
-	h->xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
-	h->pkru = read_pkru();
-	h->xss = 0;
-	if (boot_cpu_has(X86_FEATURE_XSAVES))
-		rdmsrq(MSR_IA32_XSS, h->xss);
-}
-
-/* Returns FAULT if VMRUN itself faults, or its argument. */
-static noinline s64 vmrun(u64 pa)
-{
-	asm volatile("push %%rbp\n\t"
-		     "sti\n\t"
-		     "1: vmrun %%rax\n"
-		     "2: cli\n\t"
-		     "pop %%rbp\n"
-		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %0)
-		     : "+a" (pa)
-		     :
-		     : "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10",
-		       "r11", "r12", "r13", "r14", "r15", "memory", "cc");
-	return pa;
-}
-
 /* Until something else than an interrupt of the host ends the guest. */
 static s64 run(struct vm *vm)
 {
-	unsigned long flags;
-	u64 old_hsave;
 	s64 r;
 
 	do {
-		local_irq_save(flags);
-		kernel_fpu_begin();
-		rdmsrq(MSR_VM_HSAVE_PA, old_hsave);
-		fill_hsave(vm);
-		wrmsrq(MSR_VM_HSAVE_PA, vm->hsave_pa);
-		asm volatile("clgi");
-		r = vmrun(vm->vmcb_pa);
-		wrmsrq(MSR_VM_HSAVE_PA, old_hsave);
-		kernel_fpu_end();
-		asm volatile("stgi");
-		local_irq_restore(flags);
+		r = enter_guest(vm->vmcb_pa, vm->hsave, vm->hsave_pa);
 		if (r == FAULT)
 			return FAULT;
 		r = vm->vmcb->control.exit_code;
@@ -609,21 +564,9 @@ out:
 static int spin(void *data)
 {
 	struct vm *vm = data;
-	unsigned long flags;
-	u64 old_hsave;
 
 	while (!kthread_should_stop()) {
-		local_irq_save(flags);
-		kernel_fpu_begin();
-		rdmsrq(MSR_VM_HSAVE_PA, old_hsave);
-		fill_hsave(vm);
-		wrmsrq(MSR_VM_HSAVE_PA, vm->hsave_pa);
-		asm volatile("clgi");
-		vmrun(vm->vmcb_pa);
-		wrmsrq(MSR_VM_HSAVE_PA, old_hsave);
-		kernel_fpu_end();
-		asm volatile("stgi");
-		local_irq_restore(flags);
+		enter_guest(vm->vmcb_pa, vm->hsave, vm->hsave_pa);
 		cond_resched();
 	}
 	return vm->vmcb->control.exit_code == SVM_EXIT_INTR ? 0 : -EIO;
