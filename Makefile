@@ -129,12 +129,10 @@ demo: kernel qemu modules selftests runner ## launch, run and zap a VMSA in gues
 shell: all ## a shell in the machine; T= brings these tests' programs along
 	$(Q)$(RUN) --shell $(if $(T),--select "$(T)")
 
-MUTANT_RUN = $(VM)/run.sh $(TESTS)
 .PHONY: check-mutants
 check-mutants: all ## break the code on purpose: a named test must turn red; M=NAME for one
-	$(Q)LINUX="$(linux_src)" KDIR=$(B)/kernel BUILD=$(TOP)/build RUN='$(MUTANT_RUN)' \
-		SEABIOS="$$($(FETCH) seabios)" QEMU_DATA="$$($(FETCH) qemu-data)" \
-		LINUX_SRC="$(linux_src)" FLAVOUR=$(FLAVOUR) SCALE=1 $(VM)/mutants.sh $(M)
+	$(Q)$(LOCK) env $(ENV) QEMU_SRC="$(qemu_src)" MESON="$$($(FETCH) meson)" \
+		PYCOTAP="$$($(FETCH) pycotap)" $(VM)/mutants.sh $(M)
 
 .PHONY: clean
 clean: ## remove all builds

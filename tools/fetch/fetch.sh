@@ -91,7 +91,7 @@ set_up_apt() {
 	APT::Get::AllowUnauthenticated "false";
 	Acquire::AllowInsecureRepositories "false";
 	Acquire::Languages "none";
-	Acquire::Retries "3";
+	Acquire::Retries "${SNP_RETRIES:-3}";
 	Acquire::http::Timeout "30";
 	APT::Update::Post-Invoke-Success "";
 	END

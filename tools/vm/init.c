@@ -289,6 +289,24 @@ static void remove_modules(void)
 	}
 }
 
+/*
+ * The kernel calibrates the TSC once more some time after boot. KVM loaded before
+ * that, or a test that runs across it, sees the clock change its speed.
+ */
+static void await_clock(void)
+{
+	char name[32];
+	int tries;
+
+	for (tries = 0; tries < 150; tries++) {
+		read_file("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+			  name, sizeof(name));
+		if (strcmp(name, "tsc-early\n"))
+			return;
+		usleep(20 * 1000);
+	}
+}
+
 static int open_port(void)
 {
 	char path[300], name[64];
@@ -683,6 +701,8 @@ int main(void)
 	/* Marks must not be dropped by the limit on what userspace may log. */
 	write_file("/proc/sys/kernel/printk_devkmsg", "on\n");
 	load_modules();
+	if (nr_modules)
+		await_clock();
 	insert_modules();
 	if (shell) {
 		run_shell();

@@ -86,11 +86,11 @@ mutant() {
 	fi
 	# A restored file is older than what was made of the mutant.
 	rm -rf "$work/host"
-	rc=0
-	RESULTS=$work/results/$1 EXT=$ext QEMU_BIN=$qemu HOST_BUILD=$work/host \
+	run_rc=0
+	RESULTS=$work/results/$1 EXT_MODULES=$ext QEMU_BIN=$qemu HOST_BUILD=$work/host \
 		"$copy/tools/vm/run.sh" --tests "$vm/tests" --times '' --select "$test" \
-		> "$log.tap" 2>> "$log" || rc=$?
-	case $rc in
+		> "$log.tap" 2>> "$log" || run_rc=$?
+	case $run_rc in
 	1)
 		# Red because of the test, not because the machine was never there.
 		grep -q '^not ok.*# \(lost: machine-.*did not boot\|fail: .* is not built\)' \
@@ -99,7 +99,7 @@ mutant() {
 		return 0
 		;;
 	0) echo "$test stays green; see $log.tap" ;;
-	*) echo "the runner failed ($rc); see $log" ;;
+	*) echo "the runner failed ($run_rc); see $log" ;;
 	esac
 	return 1
 }

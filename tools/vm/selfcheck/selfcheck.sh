@@ -50,6 +50,7 @@ fi
 [ "$rc" = 1 ]; result $? "red run has exit code 1"
 grep -q '^  *ok 2 two' "$RESULTS.out"; result $? "subtests are nested"
 grep -q 'run in a fresh machine' "$RESULTS.out"; result $? "a new machine is announced"
+grep -q '^# second_try: fail.*second try' "$RESULTS.out"; result $? "a second try is announced"
 
 runner --select passes
 [ "$rc" = 0 ]; result $? "green run has exit code 0"
