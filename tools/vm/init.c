@@ -662,7 +662,7 @@ static void run_shell(void)
 	pid_t pid = fork();
 
 	if (!pid) {
-		setsid();
+		/* setsid(1) forks if it runs in a session of its own already. */
 		execle("/bin/sh", "sh", "-c",
 		       "exec setsid -c sh -c 'cd /vm/bin; exec sh' "
 		       "</dev/ttyS0 >/dev/ttyS0 2>&1", NULL, env);

@@ -1837,7 +1837,8 @@ int main(int argc, char **argv)
 		list_tests();
 		return 0;
 	}
-	choose(opt.shell && !select ? "-" : select);
+	if (!opt.shell || select)
+		choose(select);
 	for (i = 0; i < nr_tests; i++) {
 		nr_chosen += tests[i].chosen;
 		if (tests[i].chosen && tests[i].machine &&
