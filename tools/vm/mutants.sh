@@ -19,6 +19,8 @@ mkdir -p "$work/log"
 
 files="Kbuild kernel uapi patches tools/platform"
 n=0 bad=0
+# shellcheck source=/dev/null
+. "$vm/ktap.sh"
 
 [ $# -gt 0 ] || {
 	cd "$top/tools/mutants"
@@ -54,15 +56,6 @@ restore_qemu() {
 trap restore_qemu EXIT
 trap 'exit 130' INT TERM HUP
 
-result() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-	else
-		bad=1
-		echo "not ok $n $2"
-	fi
-}
 
 # mutant NAME: prints why it fails
 mutant() {

@@ -12,16 +12,8 @@ RESULTS=$(mktemp -d "${TMPDIR:-/tmp}/snp-selfcheck.XXXXXX")
 export RESULTS
 trap 'rm -rf "$RESULTS" "$RESULTS.lock" "$RESULTS".old-*' EXIT
 n=0 bad=0
-
-result() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-	else
-		bad=1
-		echo "not ok $n $2"
-	fi
-}
+# shellcheck source=/dev/null
+. "$here/../ktap.sh"
 
 runner() {
 	rc=0

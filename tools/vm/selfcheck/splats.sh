@@ -10,16 +10,8 @@ run=${BUILD:?}/vm/vm-run
 tmp=$(mktemp "${TMPDIR:-/tmp}/snp-splats.XXXXXX")
 trap 'rm -f "$tmp"' EXIT
 n=0 bad=0
-
-result() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-	else
-		bad=1
-		echo "not ok $n $2"
-	fi
-}
+# shellcheck source=/dev/null
+. "$vm/ktap.sh"
 
 echo "KTAP version 1"
 case ${1:-} in
