@@ -125,6 +125,19 @@ list: runner ## the tests, and what is expected of them
 demo: kernel qemu modules selftests runner ## launch, run and zap a VMSA in guest memory
 	$(Q)$(RUN) --select snp_vmsa_demo --show
 
+.PHONY: zap
+zap: kernel qemu modules selftests runner ## a minute of stress on VMSAs whose pages are punched
+	$(Q)$(RUN) --select vmsa_zap_long --show
+
+.PHONY: timeline
+timeline: RESULTS = $(TOP)/build/timeline
+timeline: kernel qemu modules selftests runner ## record a launch, a zap and a recovery; draw them as an SVG
+	$(Q)$(MAKE) -s -C $(TOP)/tools/timeline OUT=$(TOP)/build/vm CC="$(CC)"
+	$(Q)$(RUN) --select snp_scene > /dev/null
+	$(Q)$(TOP)/build/vm/timeline $(RESULTS)/snp_scene.log $(RESULTS)/machine-01.qemu \
+		> $(TOP)/build/timeline.svg
+	@echo "drawn: $(TOP)/build/timeline.svg"
+
 .PHONY: shell
 shell: all ## a shell in the machine; T= brings these tests' programs along
 	$(Q)$(RUN) --shell $(if $(T),--select "$(T)")

@@ -3,3 +3,4 @@
 # base's own headers and sources do not stand.
 $(STRICT): CFLAGS += -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers
+%/x86/vmsa-zap: LDLIBS += -luring

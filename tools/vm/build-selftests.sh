@@ -14,10 +14,11 @@ log=${LOGDIR:-$OUT}/$(basename "$(dirname "$OUT")")-selftests.log
 list=$LINUX/tools/testing/selftests/kvm/Makefile.kvm
 
 mkdir -p "$OUT/strip"
-regs=$TOP/tools/platform/hw-i386-snp/snp-ctl-regs.h
 key=$({ echo "$LINUX"; $CC --version; cat "$0" "$LINUX/Makefile" "$list"
-	cat "$regs" 2>/dev/null || :
-	find "$TOP/selftests" "$TOP/uapi" "$TOP"/tools/platform/tests/snp_guest_test.c -type f -exec sha256sum {} + | sort; } | sha256sum)
+	cat "$TOP"/tools/platform/hw-i386-snp/snp-ctl-regs.h "$TOP"/tools/vm/snpctl.h
+	find "$TOP"/selftests "$TOP"/uapi "$TOP"/tools/platform/tests/snp_guest_test.c \
+		"$TOP"/tools/zap "$TOP"/tools/timeline -type f -exec sha256sum {} + |
+		sort; } | sha256sum)
 [ "$(cat "$OUT/.snp-key" 2>/dev/null)" = "$key" ] && exit 0
 rm -f "$OUT/.snp-key"
 
@@ -25,7 +26,7 @@ progs=$(sed -n 's/^TEST_GEN_PROGS_\(EXTENDED_\)*\(COMMON\|x86\) *+*= *\([a-z][a-
 [ -n "$progs" ] || { echo "build-selftests: $list names no programs" >&2; exit 1; }
 
 "$here/step.sh" "selftests" "$log" 300 make -C "$TOP/selftests" LINUX="$LINUX" O="$OUT" \
-	CC="$CC" V=1 -j"$JOBS" CTL_REGS="$([ -f "$regs" ] && echo "$regs")" \
+	CC="$CC" V=1 -j"$JOBS" \
 	PROGS="$(echo "$progs" | tr '\n' ' ')"
 
 # Only what changed is stripped anew.

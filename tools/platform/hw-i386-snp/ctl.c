@@ -341,6 +341,9 @@ static void ctl_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
             qatomic_set(&snp_platform->counter[i], 0);
         }
         break;
+    case SNP_CTL_MARK:
+        trace_snp_ctl_mark(val);
+        break;
     case SNP_CTL_ASID:
         s->asid = val;
         break;

@@ -39,6 +39,8 @@
 #define SNP_CTL_BOUND           0x038
 /* Any write clears every counter */
 #define SNP_CTL_CLEAR           0x040
+/* Any write is traced as event snp_ctl_mark: where two records meet */
+#define SNP_CTL_MARK            0x048
 
 /*
  * Counters, in the order of enum SnpCounter; any write clears that one.
