@@ -20,7 +20,7 @@
 #define SNP_VMSA_REQUESTS	(BIT_ULL(KVM_SEV_SNP_VMSA_CREATE_ON_INIT) |	\
 				 BIT_ULL(KVM_SEV_SNP_VMSA_CREATE) |		\
 				 BIT_ULL(KVM_SEV_SNP_VMSA_DESTROY))
-#define SNP_VMSA_FLAGS		0U
+#define SNP_VMSA_FLAGS		KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU
 
 static_assert(KVM_SEV_SNP_VMSA_CREATE_ON_INIT == SVM_VMGEXIT_AP_CREATE_ON_INIT);
 static_assert(KVM_SEV_SNP_VMSA_CREATE == SVM_VMGEXIT_AP_CREATE);
@@ -77,7 +77,7 @@ static void snp_vmsa_set_pending(struct kvm_vcpu *vcpu, bool pending, gpa_t gpa)
  *
  * Returns 0, -ENXIO if no guest_memfd backs @gpa, -EPERM if the page has to be
  * @private and is shared, -ENOENT if it is not populated, -EHWPOISON if it is
- * poisoned.  Caller holds kvm->srcu.
+ * poisoned.  Caller holds kvm->srcu or kvm->slots_lock.
  */
 static int snp_vmsa_lookup(struct kvm *kvm, gpa_t gpa, bool private,
 			   kvm_pfn_t *pfn)
@@ -105,13 +105,29 @@ static int snp_vmsa_lookup(struct kvm *kvm, gpa_t gpa, bool private,
 }
 
 /*
+ * KVM_RUN ends because the vCPU has no VMSA that it could run with.  It will
+ * end so each time, until the vCPU is given one or the page is found again.
+ */
+static int snp_vmsa_missing(struct kvm_vcpu *vcpu, int err)
+{
+	gpa_t gpa = to_vmsa(vcpu)->gpa;
+
+	static_assert(KVM_SEV_SNP_VMSA_GPA_NONE == INVALID_PAGE);
+
+	kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
+	kvm_prepare_memory_fault_exit(vcpu, gpa, VALID_PAGE(gpa) ? PAGE_SIZE : 0,
+				      false, false, true);
+	vcpu->run->memory_fault.flags |= KVM_MEMORY_EXIT_FLAG_SNP_VMSA;
+	return err == -EHWPOISON ? err : -EFAULT;
+}
+
+/*
  * Give the vCPU the page that its VMSA GPA has now.  Called by the vCPU with
  * kvm->srcu held, before it enters the guest.
  *
- * Returns 0 if the vCPU may go on, which includes a vCPU without any VMSA
- * (pre_sev_run() stops it), and -EFAULT with KVM_EXIT_MEMORY_FAULT filled in if
- * the VMSA is gone.  The request stays pending in the latter case, so that the
- * vCPU can't run until it has a VMSA again.
+ * Returns 0 if the vCPU may go on, and -EFAULT with KVM_EXIT_MEMORY_FAULT
+ * filled in if it has no VMSA, or if the VMSA is gone; -EHWPOISON instead if
+ * its page is poisoned.
  */
 int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu)
 {
@@ -132,9 +148,10 @@ int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu)
 	vmcb_mark_all_dirty(vmcb);
 
 	if (!VALID_PAGE(vmsa->gpa))
-		return 0;
+		return snp_vmsa_missing(vcpu, 0);
 
 	mmu_seq = kvm->mmu_invalidate_seq;
+	/* Pairs with the barrier of kvm_mmu_invalidate_end(). */
 	smp_rmb();
 
 	/* A page that is shared by attribute alone is still the guest's. */
@@ -153,11 +170,7 @@ int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu)
 		}
 	}
 
-	kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
-	kvm_prepare_memory_fault_exit(vcpu, vmsa->gpa, PAGE_SIZE, false, false,
-				      true);
-	vcpu->run->memory_fault.flags |= KVM_MEMORY_EXIT_FLAG_SNP_VMSA;
-	return r == -EHWPOISON ? r : -EFAULT;
+	return snp_vmsa_missing(vcpu, r);
 }
 
 static bool gpa_in_range(gpa_t gpa, struct kvm_gfn_range *range)
@@ -191,7 +204,8 @@ void sev_gmem_invalidate_range(struct kvm *kvm, struct kvm_gfn_range *range)
 			WRITE_ONCE(vmsa->pending_lost, true);
 
 		if (gpa_in_range(READ_ONCE(vmsa->gpa), range)) {
-			if (range->discard)
+			/* A page that is yet to be built has nothing to lose. */
+			if (range->discard && !READ_ONCE(vmsa->from_vcpu))
 				WRITE_ONCE(vmsa->lost, true);
 			reload = true;
 		}
@@ -207,13 +221,29 @@ void sev_gmem_invalidate_range(struct kvm *kvm, struct kvm_gfn_range *range)
 }
 
 /*
+ * From here on the vCPU has the VMSA at @gpa, or none.  It is runnable even if
+ * that VMSA can't be loaded, so that KVM_RUN reports it instead of blocking for
+ * good.  With none it waits; if something makes it run, KVM_RUN reports that.
+ */
+static void snp_vmsa_start(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
+
+	vmcb->control.vmsa_pa = INVALID_PAGE;
+	vmcb_mark_all_dirty(vmcb);
+
+	kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
+	kvm_set_mp_state(vcpu, VALID_PAGE(gpa) ? KVM_MP_STATE_RUNNABLE :
+						 KVM_MP_STATE_HALTED);
+}
+
+/*
  * Take over what the waiting request asked for.  Called by the vCPU, for an
  * INIT event: a real one, or the one that CREATE and DESTROY stand for.
  */
 void sev_snp_vmsa_init_event(struct kvm_vcpu *vcpu)
 {
 	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
-	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 	gpa_t gpa;
 
 	guard(mutex)(&vmsa->lock);
@@ -222,9 +252,6 @@ void sev_snp_vmsa_init_event(struct kvm_vcpu *vcpu)
 		return;
 
 	gpa = vmsa->pending_gpa;
-
-	vmcb->control.vmsa_pa = INVALID_PAGE;
-	vmcb_mark_all_dirty(vmcb);
 	vmsa->has_guest_vmsa = true;
 
 	scoped_guard(read_lock, &vcpu->kvm->mmu_lock) {
@@ -232,17 +259,8 @@ void sev_snp_vmsa_init_event(struct kvm_vcpu *vcpu)
 		snp_vmsa_set_pending(vcpu, false, INVALID_PAGE);
 	}
 
-	/*
-	 * A vCPU whose VMSA can't be loaded is made runnable all the same, so
-	 * that KVM_RUN reports the VMSA instead of blocking for good.
-	 */
 	vcpu->arch.pv.pv_unhalted = false;
-	if (VALID_PAGE(gpa)) {
-		kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
-		kvm_set_mp_state(vcpu, KVM_MP_STATE_RUNNABLE);
-	} else {
-		kvm_set_mp_state(vcpu, KVM_MP_STATE_HALTED);
-	}
+	snp_vmsa_start(vcpu, gpa);
 }
 
 /*
@@ -333,45 +351,84 @@ int sev_snp_vmsa_check_contents(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn)
 }
 
 /*
- * Before anything is measured: every page that userspace named is still there.
- * Returns 0 or -ENOENT.  Caller holds kvm->lock and every vcpu->mutex.
+ * As snp_vmsa_lookup() of a private page, but for one that KVM is to fill:
+ * returns 0 if it is not populated, and -EEXIST if it is.
+ */
+static int snp_vmsa_lookup_vacant(struct kvm *kvm, gpa_t gpa)
+{
+	kvm_pfn_t pfn;
+	int r;
+
+	r = snp_vmsa_lookup(kvm, gpa, true, &pfn);
+	if (!r)
+		return -EEXIST;
+
+	return r == -ENOENT ? 0 : r;
+}
+
+/*
+ * Before anything is measured: every page that userspace named is as it has to
+ * be.  Returns 0, -ENOENT if a VMSA was discarded, or for a page that KVM is to
+ * fill what SET_VMSA would return for it now.  Caller holds kvm->lock, every
+ * vcpu->mutex, and kvm->slots_lock until the pages are filled.
  */
 int sev_snp_vmsa_launch_check(struct kvm *kvm)
 {
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
+	int r;
+
+	lockdep_assert_held(&kvm->slots_lock);
 
 	kvm_for_each_vcpu(i, vcpu, kvm) {
 		struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+
+		/* An earlier attempt to finish measured it; KVM_RUN tells. */
+		if (vcpu->arch.guest_state_protected)
+			continue;
 
 		guard(mutex)(&vmsa->lock);
 
 		if (READ_ONCE(vmsa->lost) || READ_ONCE(vmsa->pending_lost))
 			return -ENOENT;
+
+		if (!vmsa->from_vcpu)
+			continue;
+
+		r = snp_vmsa_lookup_vacant(kvm, vmsa->gpa);
+		if (r)
+			return r;
 	}
 
 	return 0;
 }
 
 /*
- * The launch ends and @vcpu has no VMSA that KVM measures.  Let it start from
+ * The page of @vcpu that KVM had to fill is filled and measured, and can be lost
+ * from now on.  The caller keeps guest_memfd from discarding it meanwhile.
+ */
+void sev_snp_vmsa_built(struct kvm_vcpu *vcpu)
+{
+	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+
+	guard(mutex)(&vmsa->lock);
+	guard(read_lock)(&vcpu->kvm->mmu_lock);
+
+	WRITE_ONCE(vmsa->from_vcpu, false);
+}
+
+/*
+ * The launch ends and @vcpu has no VMSA in a page of KVM's.  Let it start from
  * the page that userspace named, or wait until it is given one.
  */
 void sev_snp_vmsa_launch(struct kvm_vcpu *vcpu)
 {
-	to_svm(vcpu)->vmcb->control.vmsa_pa = INVALID_PAGE;
-
-	if (VALID_PAGE(to_vmsa(vcpu)->gpa)) {
-		kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
-		kvm_set_mp_state(vcpu, KVM_MP_STATE_RUNNABLE);
-	} else {
-		kvm_set_mp_state(vcpu, KVM_MP_STATE_HALTED);
-	}
+	snp_vmsa_start(vcpu, to_vmsa(vcpu)->gpa);
 }
 
 /* Record the request of userspace; takes effect when the launch is finished. */
 static int snp_vmsa_set_launch(struct kvm_vcpu *vcpu, u32 request, gpa_t gpa,
-			       unsigned long mmu_seq)
+			       bool from_vcpu, unsigned long mmu_seq)
 {
 	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
 	struct kvm *kvm = vcpu->kvm;
@@ -386,6 +443,7 @@ static int snp_vmsa_set_launch(struct kvm_vcpu *vcpu, u32 request, gpa_t gpa,
 
 	snp_vmsa_set_gpa(vcpu, pending ? INVALID_PAGE : gpa, false);
 	snp_vmsa_set_pending(vcpu, pending, pending ? gpa : INVALID_PAGE);
+	WRITE_ONCE(vmsa->from_vcpu, from_vcpu);
 	vmsa->has_guest_vmsa = true;
 	return 0;
 }
@@ -412,6 +470,7 @@ static int snp_set_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
 	struct kvm_sev_info *sev = to_kvm_sev_info(kvm);
 	struct kvm_sev_snp_set_vmsa params;
 	unsigned long mmu_seq;
+	bool from_vcpu;
 	kvm_pfn_t pfn;
 	gpa_t gpa;
 	int r;
@@ -427,6 +486,10 @@ static int snp_set_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
 	    (params.gpa || params.sev_features))
 		return -EINVAL;
 
+	from_vcpu = params.flags & KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU;
+	if (from_vcpu && params.request != KVM_SEV_SNP_VMSA_CREATE)
+		return -EINVAL;
+
 	/* Keeps the launch from starting or ending meanwhile. */
 	guard(mutex)(&kvm->lock);
 
@@ -435,6 +498,10 @@ static int snp_set_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
 
 	/* KVM does not protect a vCPU that the launch did not know. */
 	if (kvm->arch.pre_fault_allowed && !vcpu->arch.guest_state_protected)
+		return -EINVAL;
+
+	/* What a VMSA would be built from is gone. */
+	if (from_vcpu && vcpu->arch.guest_state_protected)
 		return -EINVAL;
 
 	r = snp_vmsa_check_request(vcpu, params.request, params.gpa,
@@ -449,6 +516,7 @@ static int snp_set_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
 		cond_resched();
 
 		mmu_seq = kvm->mmu_invalidate_seq;
+		/* Pairs with the barrier of kvm_mmu_invalidate_end(). */
 		smp_rmb();
 
 		if (params.request == KVM_SEV_SNP_VMSA_DESTROY) {
@@ -461,7 +529,8 @@ static int snp_set_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
 
 			guard(srcu)(&kvm->srcu);
 
-			r = snp_vmsa_lookup(kvm, gpa, true, &pfn);
+			r = from_vcpu ? snp_vmsa_lookup_vacant(kvm, gpa) :
+					snp_vmsa_lookup(kvm, gpa, true, &pfn);
 			if (r)
 				return r;
 		}
@@ -471,7 +540,8 @@ static int snp_set_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
 						    params.gpa,
 						    params.sev_features);
 
-		r = snp_vmsa_set_launch(vcpu, params.request, gpa, mmu_seq);
+		r = snp_vmsa_set_launch(vcpu, params.request, gpa, from_vcpu,
+					mmu_seq);
 	} while (r == -EAGAIN);
 
 	return r;
@@ -481,17 +551,15 @@ static int snp_get_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
 {
 	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
 	struct kvm_sev_snp_get_vmsa params = {
-		.gpa = KVM_SEV_SNP_VMSA_GPA_NONE,
-		.pending_gpa = KVM_SEV_SNP_VMSA_GPA_NONE,
 		.sev_features = to_kvm_sev_info(vcpu->kvm)->vmsa_features,
 	};
-
-	static_assert(KVM_SEV_SNP_VMSA_GPA_NONE == INVALID_PAGE);
 
 	scoped_guard(mutex, &vmsa->lock) {
 		params.gpa = vmsa->gpa;
 		params.pending = vmsa->pending;
 		params.pending_gpa = vmsa->pending_gpa;
+		if (vmsa->from_vcpu)
+			params.flags = KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU;
 
 		if (!vmsa->has_guest_vmsa)
 			params.state = KVM_SEV_SNP_VMSA_STATE_KVM;

@@ -10,10 +10,10 @@
  * by the guest (AP Creation) or by userspace (KVM_SEV_SNP_SET_VMSA), the vCPU
  * has the page that KVM allocated and @has_guest_vmsa is false.
  *
- * @lock serializes everything but invalidation.  @gpa and @lost, and
- * @pending_gpa and @pending_lost, are written in pairs with mmu_lock held for
- * read in addition, so that invalidation, which holds mmu_lock for write and
- * can't take @lock, sees pairs that match.  Invalidation sets only the two lost
+ * @lock serializes everything but invalidation.  @gpa, @lost and @from_vcpu,
+ * and @pending_gpa and @pending_lost, are written together with mmu_lock held
+ * for read in addition, so that invalidation, which holds mmu_lock for write and
+ * can't take @lock, sees values that match.  Invalidation sets only the two lost
  * flags.
  */
 struct sev_snp_vmsa {
@@ -24,6 +24,7 @@ struct sev_snp_vmsa {
 	bool has_guest_vmsa;
 	bool lost;		/* the contents of @gpa were discarded */
 	bool pending_lost;	/* likewise @pending_gpa */
+	bool from_vcpu;		/* LAUNCH_FINISH has yet to build it at @gpa */
 };
 
 void sev_snp_vmsa_vcpu_create(struct kvm_vcpu *vcpu);
@@ -33,6 +34,7 @@ int sev_snp_vmsa_request(struct kvm_vcpu *target, u32 request, gpa_t gpa,
 
 int sev_snp_vmsa_check_contents(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn);
 int sev_snp_vmsa_launch_check(struct kvm *kvm);
+void sev_snp_vmsa_built(struct kvm_vcpu *vcpu);
 void sev_snp_vmsa_launch(struct kvm_vcpu *vcpu);
 
 int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu);

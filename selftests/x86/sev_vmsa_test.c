@@ -130,26 +130,30 @@ static bool get_equal(const struct kvm_sev_snp_get_vmsa *a, const struct kvm_sev
 	return !memcmp(a, b, sizeof(*a));
 }
 
-static void assert_get(struct kvm_vcpu *vcpu, u32 state, u64 gpa, u32 pending, u64 pending_gpa)
+static void assert_get_is(struct kvm_vcpu *vcpu, struct kvm_sev_snp_get_vmsa want)
 {
-	struct kvm_sev_snp_get_vmsa get, want = {
-		.state = state,
-		.gpa = gpa,
-		.pending = pending,
-		.pending_gpa = pending_gpa,
-		.sev_features = SNP_SEV_FEATURES,
-	};
+	struct kvm_sev_snp_get_vmsa get;
 
+	want.sev_features = SNP_SEV_FEATURES;
 	snp_get_vmsa(vcpu, &get);
 	TEST_ASSERT(get_equal(&get, &want),
-		    "vCPU %u: state %u gpa 0x%llx pending %u 0x%llx features 0x%llx, wanted state %u gpa 0x%llx pending %u 0x%llx",
-		    vcpu->id, get.state, get.gpa, get.pending, get.pending_gpa, get.sev_features,
-		    state, (unsigned long long)gpa, pending, (unsigned long long)pending_gpa);
+		    "vCPU %u: state %u gpa 0x%llx flags 0x%x pending %u 0x%llx features 0x%llx, wanted state %u gpa 0x%llx flags 0x%x pending %u 0x%llx",
+		    vcpu->id, get.state, get.gpa, get.flags, get.pending, get.pending_gpa,
+		    get.sev_features, want.state, want.gpa, want.flags, want.pending,
+		    want.pending_gpa);
 }
+
+#define assert_get(vcpu, _state, _gpa, _pending, _pending_gpa, ...)		\
+	assert_get_is(vcpu, (struct kvm_sev_snp_get_vmsa){			\
+		.state = (_state), .gpa = (_gpa), .pending = (_pending),	\
+		.pending_gpa = (_pending_gpa), __VA_ARGS__ })
 
 #define GPA_NONE	KVM_SEV_SNP_VMSA_GPA_NONE
 #define assert_state_guest(vcpu, gpa)	\
 	assert_get(vcpu, KVM_SEV_SNP_VMSA_STATE_GUEST, gpa, 0, GPA_NONE)
+#define assert_state_from_vcpu(vcpu, gpa)	\
+	assert_get(vcpu, KVM_SEV_SNP_VMSA_STATE_GUEST, gpa, 0, GPA_NONE,	\
+		   .flags = KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU)
 #define assert_state_none(vcpu)		\
 	assert_get(vcpu, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 0, GPA_NONE)
 #define assert_state_kvm(vcpu)		\
@@ -318,6 +322,8 @@ static void populate_pages(struct snp_vm *s, void *code)
 
 #define PAGE(n)		SNP_VMSA_GPA(PAGE_##n)
 
+#define FROM_VCPU	.flags = KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU
+
 #define SET(_request, _gpa, _features, ...)	\
 	{ .request = (_request), .gpa = (_gpa), .sev_features = (_features), __VA_ARGS__ }
 
@@ -325,10 +331,11 @@ static const struct {
 	const char *what;
 	struct kvm_sev_snp_set_vmsa set;
 	int err;
+	int err_finished;	/* if it differs after LAUNCH_FINISH */
 } refusals[] = {
 	{ "request 3", SET(3, PAGE(VMSA), FEAT), EINVAL },
 	{ "request ~0", SET(~0u, PAGE(VMSA), FEAT), EINVAL },
-	{ "flag 0", SET(CREATE, PAGE(VMSA), FEAT, .flags = 1), EINVAL },
+	{ "flag 1", SET(CREATE, PAGE(VMSA), FEAT, .flags = BIT(1)), EINVAL },
 	{ "flag 31", SET(CREATE, PAGE(VMSA), FEAT, .flags = BIT(31)), EINVAL },
 	{ "VMPL 1", SET(CREATE, PAGE(VMSA), FEAT, .vmpl = 1), EINVAL },
 	{ "first byte of padding", SET(CREATE, PAGE(VMSA), FEAT, .pad[0] = 1), EINVAL },
@@ -350,17 +357,26 @@ static const struct {
 	{ "page not populated, on INIT", SET(ON_INIT, PAGE(EMPTY), FEAT), ENOENT },
 	{ "page of another vCPU", SET(CREATE, PAGE(TAKEN), FEAT), EEXIST },
 	{ "page of another vCPU, on INIT", SET(ON_INIT, PAGE(TAKEN), FEAT), EEXIST },
+	{ "from vCPU, on INIT", SET(ON_INIT, PAGE(EMPTY), FEAT, FROM_VCPU), EINVAL },
+	{ "from vCPU, DESTROY", SET(DESTROY, 0, 0, FROM_VCPU), EINVAL },
+	{ "from vCPU, 2M aligned", SET(CREATE, SNP_VMSA_GPA(0), FEAT, FROM_VCPU), ERANGE, EINVAL },
+	{ "from vCPU, taken", SET(CREATE, PAGE(TAKEN), FEAT, FROM_VCPU), EEXIST, EINVAL },
+	{ "from vCPU, no memslot", SET(CREATE, NO_MEMSLOT_GPA, FEAT, FROM_VCPU), ENXIO, EINVAL },
+	{ "from vCPU, shared", SET(CREATE, PAGE(SHARED), FEAT, FROM_VCPU), EPERM, EINVAL },
+	{ "from vCPU, populated", SET(CREATE, PAGE(VMSA2), FEAT, FROM_VCPU), EEXIST, EINVAL },
 };
 
-static void assert_refusals(struct kvm_vcpu *vcpu)
+static void assert_refusals(struct kvm_vcpu *vcpu, bool finished)
 {
 	struct kvm_sev_snp_set_vmsa set;
-	int i;
+	int i, err;
 
 	for (i = 0; i < ARRAY_SIZE(refusals); i++) {
 		set = refusals[i].set;
-		assert_refused(vcpu, refusals[i].what, KVM_SEV_SNP_SET_VMSA, &set,
-			       refusals[i].err);
+		err = refusals[i].err;
+		if (finished && refusals[i].err_finished)
+			err = refusals[i].err_finished;
+		assert_refused(vcpu, refusals[i].what, KVM_SEV_SNP_SET_VMSA, &set, err);
 	}
 	assert_refused(vcpu, "argument at a bad address", KVM_SEV_SNP_SET_VMSA, (void *)8, EFAULT);
 	assert_refused(vcpu, "result at a bad address", KVM_SEV_SNP_GET_VMSA, (void *)8, EFAULT);
@@ -381,7 +397,8 @@ TEST(detect)
 	kvm_device_attr_get(fd, KVM_X86_GRP_SEV, KVM_X86_SEV_SNP_VMSA, &mask);
 	TEST_ASSERT_EQ(mask, BIT_ULL(KVM_SEV_SNP_VMSA_CREATE) |
 			     BIT_ULL(KVM_SEV_SNP_VMSA_CREATE_ON_INIT) |
-			     BIT_ULL(KVM_SEV_SNP_VMSA_DESTROY));
+			     BIT_ULL(KVM_SEV_SNP_VMSA_DESTROY) |
+			     (u64)KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU << 32);
 	close(fd);
 }
 
@@ -604,6 +621,284 @@ TEST_F(vmsa, digest_mixed)
 }
 
 /*
+ * Contents built by KVM, in a page that userspace names
+ */
+
+static void assert_finish(struct snp_vm *s)
+{
+	u32 fw_error;
+	int ret = __snp_launch_finish(s, s->digest, &fw_error);
+
+	TEST_ASSERT(!ret, "prediction %s refused: errno %d, firmware 0x%x",
+		    digest_str(s->digest), errno, fw_error);
+}
+
+static void assert_finish_fails(struct snp_vm *s, const char *what, int err)
+{
+	struct kvm_sev_snp_get_vmsa before[SNP_MAX_VCPUS], after;
+	u32 fw_error;
+	int i, ret;
+
+	for (i = 0; i < s->nr_vcpus; i++)
+		snp_get_vmsa(s->vcpu[i], &before[i]);
+	ret = __snp_launch_finish(s, s->digest, &fw_error);
+	TEST_ASSERT(ret == -1 && errno == err,
+		    "%s: LAUNCH_FINISH returned %d, errno %d, firmware 0x%x, wanted errno %d",
+		    what, ret, ret ? errno : 0, fw_error, err);
+	for (i = 0; i < s->nr_vcpus; i++) {
+		snp_get_vmsa(s->vcpu[i], &after);
+		TEST_ASSERT(get_equal(&before[i], &after), "%s: the state of vCPU %d changed",
+			    what, i);
+	}
+}
+
+static void digest_of_kvm_at(struct snp_vm *s, int cpu, u64 gpa)
+{
+	struct snp_vmsa *vmsa = (void *)page_buf;
+
+	snp_vmsa_of_kvm(s->vcpu[cpu], vmsa);
+	snp_digest_page(s->digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, gpa, vmsa);
+}
+
+/* Before any memory, so that only LAUNCH_FINISH can have measured it last. */
+TEST_F(vmsa, from_vcpu)
+{
+	struct snp_vm *s = self->s;
+	int i;
+
+	s->predict = true;
+	snp_launch_start(s);
+	for (i = 0; i < 2; i++) {
+		snp_set_vmsa_from_vcpu(s->vcpu[i], SNP_VMSA_GPA(1 + i));
+		assert_state_from_vcpu(s->vcpu[i], SNP_VMSA_GPA(1 + i));
+	}
+	snp_launch_memory(s);
+	for (i = 0; i < 2; i++)
+		digest_of_kvm_at(s, i, SNP_VMSA_GPA(1 + i));
+
+	assert_finish(s);
+	for (i = 0; i < 2; i++) {
+		assert_state_guest(s->vcpu[i], SNP_VMSA_GPA(1 + i));
+		snp_run_to_term(s, i, TERM_REGS);
+		assert_state_guest(s->vcpu[i], SNP_VMSA_GPA(1 + i));
+	}
+
+	/* It is a page like any other that holds a VMSA. */
+	vm_guest_mem_punch_hole(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
+	assert_get(s->vcpu[0], KVM_SEV_SNP_VMSA_STATE_LOST, SNP_VMSA_GPA(1), 0, GPA_NONE);
+	snp_run_to_vmsa_missing(s->vcpu[0], SNP_VMSA_GPA(1));
+}
+
+/* The registers at the end of the launch count, not those at the time of the call. */
+TEST_F(vmsa, from_vcpu_registers)
+{
+	struct snp_vm *s = self->s;
+	volatile u64 *val = s->mbox[0]->val;
+	struct kvm_regs regs;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_set_vmsa_from_vcpu(s->vcpu[0], SNP_VMSA_GPA(1));
+	snp_set_vmsa(s->vcpu[1], DESTROY, 0);
+	snp_launch_memory(s);
+
+	vcpu_regs_get(s->vcpu[0], &regs);
+	regs.rip = (u64)snp_guest_entry_regs;
+	regs.r15 = (u64)guest_report_regs;
+	regs.rax = MAGIC(0);
+	regs.r8 = MAGIC(8);
+	regs.r14 = MAGIC(14);
+	vcpu_regs_set(s->vcpu[0], &regs);
+	digest_of_kvm_at(s, 0, SNP_VMSA_GPA(1));
+
+	assert_finish(s);
+	snp_run_to_term(s, 0, TERM_REGS);
+	TEST_ASSERT_EQ(val[SNP_RAX], MAGIC(0));
+	TEST_ASSERT_EQ(val[SNP_R8], MAGIC(8));
+	TEST_ASSERT_EQ(val[SNP_R14], MAGIC(14));
+	TEST_ASSERT_EQ(val[VAL_SEV_STATUS] & 7, 7);
+}
+
+/*
+ * The same contents at the same place, once from LAUNCH_UPDATE and once from
+ * KVM: firmware can't tell the two launches apart.
+ */
+TEST(digest_from_vcpu_is_that_of_page)
+{
+	u8 digest[SNP_DIGEST_LEN];
+	struct snp_vm *s;
+	bool by_kvm;
+	int i;
+
+	REQUIRE_UAPI();
+
+	for (i = 0; i < 2; i++) {
+		by_kvm = i;
+		s = snp_vm_create(2, guest_done);
+		s->predict = true;
+		snp_launch_start(s);
+		snp_launch_memory(s);
+		if (by_kvm) {
+			snp_set_vmsa_from_vcpu(s->vcpu[0], SNP_VMSA_GPA(1));
+			memcpy(s->digest, digest, SNP_DIGEST_LEN);
+		} else {
+			snp_vmsa_of_kvm(s->vcpu[0], (void *)page_buf);
+			snp_launch_page(s, SNP_VMSA_GPA(1), page_buf, KVM_SEV_SNP_PAGE_TYPE_VMSA);
+			snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(1));
+			memcpy(digest, s->digest, SNP_DIGEST_LEN);
+		}
+		snp_set_vmsa(s->vcpu[1], DESTROY, 0);
+		assert_finish(s);
+		snp_run_to_term(s, 0, TERM_REGS);
+		snp_vm_free(s);
+	}
+}
+
+/* All three ways, in the order of the vCPUs and not of the calls. */
+TEST(digest_from_vcpu_in_order_of_vcpus)
+{
+	struct snp_vm *s;
+	int i;
+
+	REQUIRE_UAPI();
+
+	s = snp_vm_create(4, guest_done);
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_page(s, SNP_VMSA_GPA(3), vmsa_page(s, 2, guest_done),
+			KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa(s->vcpu[2], CREATE, SNP_VMSA_GPA(3));
+	snp_set_vmsa_from_vcpu(s->vcpu[3], SNP_VMSA_GPA(1));
+	snp_set_vmsa_from_vcpu(s->vcpu[0], SNP_VMSA_GPA(2));
+	snp_launch_memory(s);
+
+	digest_of_kvm_at(s, 0, SNP_VMSA_GPA(2));
+	digest_of_kvm_at(s, 1, KVM_VMSA_GPA);
+	digest_of_kvm_at(s, 3, SNP_VMSA_GPA(1));
+	assert_finish(s);
+	for (i = 0; i < 4; i++)
+		snp_run_to_term(s, i, TERM_REGS);
+	snp_vm_free(s);
+}
+
+/* Another request in the launch takes the place of this one, and this of another. */
+TEST_F(vmsa, from_vcpu_set_again)
+{
+	struct kvm_sev_snp_set_vmsa set = SET(CREATE, SNP_VMSA_GPA(1), FEAT);
+	struct snp_vm *s = self->s;
+	struct kvm_vcpu *vcpu = s->vcpu[0];
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_page(s, SNP_VMSA_GPA(2), vmsa_page(s, 0, guest_done),
+			KVM_SEV_SNP_PAGE_TYPE_VMSA);
+
+	snp_set_vmsa_from_vcpu(vcpu, SNP_VMSA_GPA(1));
+	snp_set_vmsa_from_vcpu(vcpu, SNP_VMSA_GPA(1));
+	/* Without the flag the page has to be there. */
+	assert_refused(vcpu, "CREATE of the empty page", KVM_SEV_SNP_SET_VMSA, &set, ENOENT);
+	assert_state_from_vcpu(vcpu, SNP_VMSA_GPA(1));
+	snp_set_vmsa(vcpu, CREATE, SNP_VMSA_GPA(2));
+	assert_state_guest(vcpu, SNP_VMSA_GPA(2));
+	snp_set_vmsa_from_vcpu(vcpu, SNP_VMSA_GPA(3));
+	assert_state_from_vcpu(vcpu, SNP_VMSA_GPA(3));
+	snp_set_vmsa(vcpu, DESTROY, 0);
+	assert_state_none(vcpu);
+	snp_set_vmsa_from_vcpu(vcpu, SNP_VMSA_GPA(1));
+	snp_set_vmsa(vcpu, ON_INIT, SNP_VMSA_GPA(2));
+	assert_get(vcpu, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(2));
+	snp_set_vmsa_from_vcpu(vcpu, SNP_VMSA_GPA(3));
+	assert_state_from_vcpu(vcpu, SNP_VMSA_GPA(3));
+
+	/* What it left is free for the other. */
+	snp_set_vmsa_from_vcpu(s->vcpu[1], SNP_VMSA_GPA(1));
+	digest_of_kvm_at(s, 0, SNP_VMSA_GPA(3));
+	digest_of_kvm_at(s, 1, SNP_VMSA_GPA(1));
+	assert_finish(s);
+	snp_run_to_term(s, 0, TERM_REGS);
+	snp_run_to_term(s, 1, TERM_REGS);
+}
+
+/*
+ * What happens to the page before the launch ends: no contents, nothing to lose.
+ * One bad page keeps the VMSA of the vCPU before it from being built.
+ */
+TEST_F(vmsa, from_vcpu_page_changes)
+{
+	struct snp_vm *s = self->s;
+	struct userspace_mem_region *region = memslot2region(s->vm, SNP_VMSA_SLOT);
+	struct kvm_userspace_memory_region2 slot = region->region;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_set_vmsa_from_vcpu(s->vcpu[0], SNP_VMSA_GPA(2));
+	snp_set_vmsa_from_vcpu(s->vcpu[1], SNP_VMSA_GPA(1));
+
+	vm_guest_mem_punch_hole(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
+	assert_state_from_vcpu(s->vcpu[1], SNP_VMSA_GPA(1));
+	vm_guest_mem_allocate(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
+	vm_guest_mem_punch_hole(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
+	vm_guest_mem_allocate(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
+	assert_state_from_vcpu(s->vcpu[1], SNP_VMSA_GPA(1));
+
+	slot.memory_size = 0;
+	vm_ioctl(s->vm, KVM_SET_USER_MEMORY_REGION2, &slot);
+	assert_finish_fails(s, "memslot removed", ENXIO);
+	vm_ioctl(s->vm, KVM_SET_USER_MEMORY_REGION2, &region->region);
+
+	vm_mem_set_shared(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
+	assert_finish_fails(s, "page made shared", EPERM);
+	vm_mem_set_private(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
+
+	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa_page(s, 0, guest_done),
+			KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	assert_finish_fails(s, "page populated", EEXIST);
+
+	/* A way out is to discard it, which the digest remembers. */
+	vm_guest_mem_punch_hole(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
+	digest_of_kvm_at(s, 0, SNP_VMSA_GPA(2));
+	digest_of_kvm_at(s, 1, SNP_VMSA_GPA(1));
+	assert_finish(s);
+	snp_run_to_term(s, 0, TERM_REGS);
+	snp_run_to_term(s, 1, TERM_REGS);
+}
+
+/* A failure in the middle: what is measured stays so, the call can be repeated. */
+TEST_F(vmsa, from_vcpu_finish_again)
+{
+	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE };
+	struct snp_vm *s = self->s;
+	int sev_fd = s->vm->arch.sev_fd;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_set_vmsa_from_vcpu(s->vcpu[0], SNP_VMSA_GPA(1));
+	snp_set_vmsa_from_vcpu(s->vcpu[1], SNP_VMSA_GPA(2));
+	digest_of_kvm_at(s, 0, SNP_VMSA_GPA(1));
+	digest_of_kvm_at(s, 1, SNP_VMSA_GPA(2));
+
+	/* No firmware to ask: the page is empty again. */
+	s->vm->arch.sev_fd = -1;
+	assert_finish_fails(s, "no /dev/sev", EBADF);
+	s->vm->arch.sev_fd = sev_fd;
+
+	vcpu_ioctl(s->vcpu[1], KVM_SET_GUEST_DEBUG, &debug);
+	TEST_ASSERT(__snp_launch_finish(s, s->digest, NULL) && errno == EINVAL,
+		    "LAUNCH_FINISH with a vCPU being debugged: errno %d", errno);
+	assert_state_guest(s->vcpu[0], SNP_VMSA_GPA(1));
+	assert_state_from_vcpu(s->vcpu[1], SNP_VMSA_GPA(2));
+
+	debug.control = 0;
+	vcpu_ioctl(s->vcpu[1], KVM_SET_GUEST_DEBUG, &debug);
+	assert_finish(s);
+	snp_run_to_term(s, 0, TERM_REGS);
+	snp_run_to_term(s, 1, TERM_REGS);
+}
+
+/*
  * Errors
  */
 
@@ -637,11 +932,11 @@ TEST_F(vmsa, refused_in_launch)
 	snp_launch_memory(s);
 	populate_pages(s, guest_done);
 	assert_state_kvm(s->vcpu[0]);
-	assert_refusals(s->vcpu[0]);
+	assert_refusals(s->vcpu[0], false);
 
 	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(PAGE_VMSA));
 	assert_state_guest(s->vcpu[0], SNP_VMSA_GPA(PAGE_VMSA));
-	assert_refusals(s->vcpu[0]);
+	assert_refusals(s->vcpu[0], false);
 
 	/* After all that it still starts. */
 	snp_launch_finish(s);
@@ -659,7 +954,7 @@ TEST_F(vmsa, refused_after_finish)
 	populate_pages(s, guest_done);
 	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(PAGE_VMSA));
 	snp_launch_finish(s);
-	assert_refusals(s->vcpu[0]);
+	assert_refusals(s->vcpu[0], true);
 
 	TEST_ASSERT(__snp_launch_page(s, SNP_VMSA_GPA(PAGE_NEW), page_buf,
 				      KVM_SEV_SNP_PAGE_TYPE_VMSA, NULL),
@@ -985,8 +1280,7 @@ TEST_F(ap, run_without_vmsa)
 	REQUIRE_UAPI();
 
 	vcpu_mp_state_set(ap, &state);
-	TEST_ASSERT(!__vcpu_run(ap), "KVM_RUN: errno %d", errno);
-	TEST_ASSERT_EQ(ap->run->exit_reason, KVM_EXIT_FAIL_ENTRY);
+	snp_run_to_vmsa_missing(ap, GPA_NONE);
 	assert_state_none(ap);
 	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(1));
 	assert_ap_runs(self->s, MAGIC(200), 1);

@@ -146,14 +146,7 @@ static void assert_vmsa_gone(struct zap *z, int cpu, int ret, int err, u64 gpa)
 		return;
 	}
 
-	TEST_ASSERT(ret == -1 && err == EFAULT, "KVM_RUN returned %d, errno %d, exit %s",
-		    ret, err, exit_reason_str(run->exit_reason));
-	TEST_ASSERT(run->exit_reason == KVM_EXIT_MEMORY_FAULT,
-		    "wanted MEMORY_FAULT, got %s", exit_reason_str(run->exit_reason));
-	TEST_ASSERT_EQ(run->memory_fault.flags,
-		       KVM_MEMORY_EXIT_FLAG_PRIVATE | KVM_MEMORY_EXIT_FLAG_SNP_VMSA);
-	TEST_ASSERT_EQ(run->memory_fault.gpa, gpa);
-	TEST_ASSERT_EQ(run->memory_fault.size, PAGE_SIZE);
+	snp_assert_vmsa_missing(z->s->vcpu[cpu], ret, err, gpa);
 
 	snp_get_vmsa(z->s->vcpu[cpu], &get);
 	TEST_ASSERT_EQ(get.state, KVM_SEV_SNP_VMSA_STATE_LOST);

@@ -8,6 +8,7 @@
  * as argument.  See Documentation/virt/kvm/x86/amd-memory-encryption.rst.
  */
 
+#include <linux/const.h>
 #include <linux/types.h>
 
 /*
@@ -35,10 +36,17 @@ enum sev_vcpu_cmd_id {
 #define KVM_SEV_SNP_VMSA_DESTROY		2
 
 /*
+ * Flag of CREATE, before KVM_SEV_SNP_LAUNCH_FINISH: the page is empty, and
+ * LAUNCH_FINISH puts a VMSA there that it builds from the state of the vCPU, and
+ * measures it, as it does with the VMSA of KVM's own that the vCPU has otherwise.
+ */
+#define KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU		_BITUL(0)
+
+/*
  * KVM_SEV_SNP_SET_VMSA
  *
  * @request:	 KVM_SEV_SNP_VMSA_*
- * @flags:	 must be zero unless the attribute says otherwise
+ * @flags:	 KVM_SEV_SNP_VMSA_FLAG_*
  * @gpa:	 page of the VMSA, 4 KiB aligned and not 2 MiB aligned;
  *		 zero for DESTROY
  * @sev_features: SEV_FEATURES of the VMSA, must be those of the VM; zero for
@@ -57,7 +65,7 @@ struct kvm_sev_snp_set_vmsa {
 
 /* Where the state that the vCPU runs with is, or why there is none. */
 #define KVM_SEV_SNP_VMSA_STATE_KVM		0 /* in KVM's page */
-#define KVM_SEV_SNP_VMSA_STATE_NONE		1 /* nowhere, or destroyed */
+#define KVM_SEV_SNP_VMSA_STATE_NONE		1 /* nowhere: none yet, or destroyed */
 #define KVM_SEV_SNP_VMSA_STATE_GUEST		2 /* in guest memory, at @gpa */
 #define KVM_SEV_SNP_VMSA_STATE_LOST		3 /* was at @gpa, contents lost */
 
@@ -72,6 +80,7 @@ struct kvm_sev_snp_set_vmsa {
  * @pending_gpa: page that the waiting request names, or
  *		 KVM_SEV_SNP_VMSA_GPA_NONE
  * @sev_features: SEV_FEATURES of the VM
+ * @flags:	 KVM_SEV_SNP_VMSA_FLAG_* that LAUNCH_FINISH has yet to act on
  * @vmpl:	 zero
  * @pad:	 zero
  */
@@ -81,15 +90,17 @@ struct kvm_sev_snp_get_vmsa {
 	__u64 gpa;
 	__u64 pending_gpa;
 	__u64 sev_features;
+	__u32 flags;
 	__u8 vmpl;
-	__u8 pad[31];
+	__u8 pad[27];
 };
 
 /*
- * Flag of KVM_EXIT_MEMORY_FAULT, with KVM_MEMORY_EXIT_FLAG_PRIVATE: the page at
- * @gpa held the VMSA of this vCPU, and its contents are lost.  KVM_RUN returns
- * -EFAULT until the vCPU is given another VMSA.
+ * Flag of KVM_EXIT_MEMORY_FAULT, with KVM_MEMORY_EXIT_FLAG_PRIVATE: the vCPU
+ * can't run because the page at @gpa that holds its VMSA is not there, or, with
+ * @gpa KVM_SEV_SNP_VMSA_GPA_NONE and @size 0, because it has no VMSA.  KVM_RUN
+ * returns -EFAULT until the vCPU is given another VMSA.
  */
-#define KVM_MEMORY_EXIT_FLAG_SNP_VMSA		(1ULL << 4)
+#define KVM_MEMORY_EXIT_FLAG_SNP_VMSA		_BITULL(4)
 
 #endif /* _ASM_X86_KVM_SNP_VMSA_H */

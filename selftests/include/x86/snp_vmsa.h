@@ -242,11 +242,14 @@ void snp_vmsa_init(struct snp_vm *s, struct snp_vmsa *vmsa, int cpu, void *entry
 void snp_vmsa_of_kvm(struct kvm_vcpu *vcpu, struct snp_vmsa *vmsa);
 int __snp_set_vmsa(struct kvm_vcpu *vcpu, u32 request, u64 gpa);
 void snp_set_vmsa(struct kvm_vcpu *vcpu, u32 request, u64 gpa);
+void snp_set_vmsa_from_vcpu(struct kvm_vcpu *vcpu, u64 gpa);
 int __snp_get_vmsa(struct kvm_vcpu *vcpu, struct kvm_sev_snp_get_vmsa *get);
 void snp_get_vmsa(struct kvm_vcpu *vcpu, struct kvm_sev_snp_get_vmsa *get);
 
 /* Host: run */
 void snp_vcpu_halt(struct kvm_vcpu *vcpu);
+void snp_assert_vmsa_missing(struct kvm_vcpu *vcpu, int ret, int err, u64 gpa);
+void snp_run_to_vmsa_missing(struct kvm_vcpu *vcpu, u64 gpa);
 void snp_assert_term(struct snp_vm *s, int cpu, u64 code);
 void snp_assert_sync(struct snp_vm *s, int cpu, u32 value);
 void snp_run_to_term(struct snp_vm *s, int cpu, u64 code);

@@ -573,15 +573,21 @@ void snp_vmsa_init(struct snp_vm *s, struct snp_vmsa *vmsa, int cpu, void *entry
 	};
 }
 
-int __snp_set_vmsa(struct kvm_vcpu *vcpu, u32 request, u64 gpa)
+static int set_vmsa(struct kvm_vcpu *vcpu, u32 request, u32 flags, u64 gpa)
 {
 	struct kvm_sev_snp_set_vmsa set = {
 		.request = request,
+		.flags = flags,
 		.gpa = gpa,
 		.sev_features = request == KVM_SEV_SNP_VMSA_DESTROY ? 0 : SNP_SEV_FEATURES,
 	};
 
 	return snp_vcpu_cmd(vcpu, KVM_SEV_SNP_SET_VMSA, &set, NULL);
+}
+
+int __snp_set_vmsa(struct kvm_vcpu *vcpu, u32 request, u64 gpa)
+{
+	return set_vmsa(vcpu, request, 0, gpa);
 }
 
 void snp_set_vmsa(struct kvm_vcpu *vcpu, u32 request, u64 gpa)
@@ -590,6 +596,15 @@ void snp_set_vmsa(struct kvm_vcpu *vcpu, u32 request, u64 gpa)
 
 	TEST_ASSERT(!ret, "SET_VMSA(request %u, gpa 0x%lx) of vCPU %u: errno %d (%s)",
 		    request, (unsigned long)gpa, vcpu->id, errno, strerror(errno));
+}
+
+/* KVM builds the VMSA at @gpa from the state of the vCPU, in LAUNCH_FINISH. */
+void snp_set_vmsa_from_vcpu(struct kvm_vcpu *vcpu, u64 gpa)
+{
+	int ret = set_vmsa(vcpu, KVM_SEV_SNP_VMSA_CREATE, KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU, gpa);
+
+	TEST_ASSERT(!ret, "SET_VMSA(FROM_VCPU, gpa 0x%lx) of vCPU %u: errno %d (%s)",
+		    (unsigned long)gpa, vcpu->id, errno, strerror(errno));
 }
 
 int __snp_get_vmsa(struct kvm_vcpu *vcpu, struct kvm_sev_snp_get_vmsa *get)
@@ -639,6 +654,34 @@ static void snp_report_guest(struct snp_vm *s, int cpu)
 		TEST_FAIL("vCPU %d: guest exception %lu, error 0x%lx, RIP 0x%lx, CR2 0x%lx", cpu,
 			  (unsigned long)exc->vector, (unsigned long)exc->error_code,
 			  (unsigned long)exc->rip, (unsigned long)exc->cr2);
+}
+
+/*
+ * KVM_RUN returned @ret with @err because the VMSA at @gpa is not there, or for
+ * KVM_SEV_SNP_VMSA_GPA_NONE because there is none.
+ */
+void snp_assert_vmsa_missing(struct kvm_vcpu *vcpu, int ret, int err, u64 gpa)
+{
+	struct kvm_run *run = vcpu->run;
+
+	TEST_ASSERT(ret == -1 && err == EFAULT && run->exit_reason == KVM_EXIT_MEMORY_FAULT,
+		    "vCPU %u: KVM_RUN returned %d, errno %d, exit %s; wanted EFAULT, MEMORY_FAULT",
+		    vcpu->id, ret, err, exit_reason_str(run->exit_reason));
+	TEST_ASSERT_EQ(run->memory_fault.flags,
+		       KVM_MEMORY_EXIT_FLAG_PRIVATE | KVM_MEMORY_EXIT_FLAG_SNP_VMSA);
+	TEST_ASSERT_EQ(run->memory_fault.gpa, gpa);
+	TEST_ASSERT_EQ(run->memory_fault.size, gpa == KVM_SEV_SNP_VMSA_GPA_NONE ? 0 : PAGE_SIZE);
+}
+
+/* As often as it is asked for. */
+void snp_run_to_vmsa_missing(struct kvm_vcpu *vcpu, u64 gpa)
+{
+	int i, ret;
+
+	for (i = 0; i < 2; i++) {
+		ret = __vcpu_run(vcpu);
+		snp_assert_vmsa_missing(vcpu, ret, errno, gpa);
+	}
 }
 
 void snp_assert_term(struct snp_vm *s, int cpu, u64 code)
