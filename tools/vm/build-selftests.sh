@@ -17,7 +17,7 @@ mkdir -p "$OUT/strip"
 key=$({ echo "$LINUX"; $CC --version; cat "$0" "$LINUX/Makefile" "$list"
 	cat "$TOP"/tools/platform/hw-i386-snp/snp-ctl-regs.h "$TOP"/tools/vm/snpctl.h
 	find "$TOP"/selftests "$TOP"/uapi "$TOP"/tools/platform/tests/snp_guest_test.c \
-		"$TOP"/tools/zap "$TOP"/tools/timeline -type f -exec sha256sum {} + |
+		"$TOP"/tools/demo "$TOP"/tools/zap "$TOP"/tools/timeline -type f -exec sha256sum {} + |
 		sort; } | sha256sum)
 [ "$(cat "$OUT/.snp-key" 2>/dev/null)" = "$key" ] && exit 0
 rm -f "$OUT/.snp-key"

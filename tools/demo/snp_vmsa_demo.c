@@ -1,10 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0
 /*
  * Shows a VMSA in guest memory being launched, run and zapped: what each stage
  * does, what came of it, and how long it took.
  */
-#include <dirent.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -17,13 +15,7 @@
 
 #include "test_util.h"
 #include "snp_vmsa.h"
-
-#if __has_include("snp-ctl-regs.h")
-#include "snp-ctl-regs.h"
-#define HAVE_CTL 1
-#else
-#define HAVE_CTL 0
-#endif
+#include "snpctl.h"
 
 #define BSP_GPA		SNP_VMSA_GPA(3)
 #define AP_GPA		SNP_VMSA_GPA(1)
@@ -40,76 +32,17 @@
  * The control device of the emulated platform, if there is one: pages that the
  * RMP has assigned to guests, and VMRUNs with a stale VMSA.
  */
-#if HAVE_CTL
-static volatile u64 *ctl;
-
-static volatile u64 *map_ctl(const char *name)
-{
-	char path[512], buf[32] = {};
-	unsigned int vendor, device;
-	void *bar;
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/modalias", name);
-	fd = open(path, O_RDONLY);
-	if (fd < 0 || read(fd, buf, sizeof(buf) - 1) <= 0)
-		return NULL;
-	close(fd);
-	if (sscanf(buf, "pci:v%8xd%8x", &vendor, &device) != 2 ||
-	    vendor != SNP_CTL_VENDOR_ID || device != SNP_CTL_DEVICE_ID)
-		return NULL;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/enable", name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0 || write(fd, "1", 1) != 1)
-		return NULL;
-	close(fd);
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", name);
-	fd = open(path, O_RDWR | O_SYNC);
-	bar = mmap(NULL, SNP_CTL_BAR_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	return bar == MAP_FAILED ? NULL : bar;
-}
-
-static bool find_ctl(void)
-{
-	DIR *dir = opendir("/sys/bus/pci/devices");
-	struct dirent *d;
-
-	while (dir && !ctl && (d = readdir(dir)))
-		if (d->d_name[0] != '.')
-			ctl = map_ctl(d->d_name);
-	if (dir)
-		closedir(dir);
-	return ctl && ctl[SNP_CTL_MAGIC / 8] == SNP_CTL_MAGIC_VALUE;
-}
+static snpctl_t *ctl;
 
 static u64 ctl_guest_pages(void)
 {
-	return ctl[SNP_CTL_GUEST_PAGES / 8];
+	return snpctl_read(ctl, SNP_CTL_GUEST_PAGES);
 }
 
 static u64 ctl_stale(void)
 {
-	return ctl[SNP_CTL_COUNTER(SNP_CTL_CNT_VMRUN_STALE_VMSA) / 8];
+	return snpctl_counter(ctl, SNP_CTL_CNT_VMRUN_STALE_VMSA);
 }
-#else
-static bool find_ctl(void)
-{
-	return false;
-}
-
-static u64 ctl_guest_pages(void)
-{
-	return 0;
-}
-
-static u64 ctl_stale(void)
-{
-	return 0;
-}
-#endif
 
 /*
  * Guest
@@ -268,7 +201,6 @@ int main(void)
 	double start = now_ms(), zap;
 	pthread_t thread;
 	struct snp_vm *s;
-	bool emulated;
 	struct ap ap;
 	u32 fw_error;
 	u64 count;
@@ -279,13 +211,13 @@ int main(void)
 	TEST_REQUIRE(snp_has_vmsa_uapi());
 	setvbuf(stdout, NULL, _IOLBF, 0);
 
-	emulated = find_ctl();
-	if (emulated) {
+	ctl = snpctl_open();
+	if (ctl) {
 		pages = ctl_guest_pages();
 		stale = ctl_stale();
 	}
 	printf("A VMSA in guest memory: launch, run, zap             platform: %s\n\n",
-	       emulated ? "emulated" : "hardware, or no control device");
+	       ctl ? "emulated" : "hardware, or no control device");
 
 	stage_start = now_ms();
 	s = launch(digest, false, &fw_error, &ret);
@@ -330,7 +262,7 @@ int main(void)
 		sched_yield();
 	stage("vCPU 1 runs with it, and counted to 100,000");
 
-	if (emulated)
+	if (ctl)
 		most = ctl_guest_pages();
 	stage_start = now_ms();
 
@@ -368,7 +300,7 @@ int main(void)
 	snp_vm_free(s);
 	stage("the VM is gone");
 
-	if (emulated) {
+	if (ctl) {
 		double end = now_ms() + 1000;
 
 		/* The last pages are freed a moment after the VM. */
