@@ -15,7 +15,7 @@ work=$BUILD/mutants
 copy=$work/top
 LOGDIR=$work/log
 export LOGDIR
-mkdir -p "$work/log"
+mkdir -p "$work/log" "$work/results"
 
 files="Kbuild kernel uapi patches tools/platform"
 n=0 bad=0
