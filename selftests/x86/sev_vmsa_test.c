@@ -21,9 +21,6 @@
 #include "snp_vmsa.h"
 
 #define KVM_VMSA_GPA		0xfffffffff000ULL
-#define NO_MEMSLOT_GPA		0x7f0001000ULL
-#define SHARED_SLOT		11
-#define SHARED_SLOT_GPA		0x7e0000000ULL
 
 #define TERM_REGS		0x42
 #define TERM_AP			0x43
@@ -31,7 +28,6 @@
 #define CREATE		KVM_SEV_SNP_VMSA_CREATE
 #define ON_INIT		KVM_SEV_SNP_VMSA_CREATE_ON_INIT
 #define DESTROY		KVM_SEV_SNP_VMSA_DESTROY
-#define FEAT		SNP_SEV_FEATURES
 
 /* In the VMSA page, and nowhere else. */
 #define MAGIC(n)		(0x5eedc0de00000000ULL + (n))
@@ -41,12 +37,6 @@ enum {
 	VAL_KERNEL_GS, VAL_FS_BASE, VAL_GS_BASE, VAL_CR0, VAL_CR3, VAL_CR4, VAL_PAT, VAL_XCR0,
 	VAL_SEV_STATUS, VAL_NR
 };
-
-#define REQUIRE_UAPI()								\
-	do {									\
-		if (!snp_has_vmsa_uapi())					\
-			SKIP(return, "no KVM_X86_SEV_SNP_VMSA attribute");	\
-	} while (0)
 
 static void guest_report_regs(struct snp_cpu *cpu)
 {
@@ -233,41 +223,97 @@ TEST(digest_vectors)
  * VMSAs of KVM: the digest that launches have had all along
  */
 
-static void digest_kvm_vmsas(int nr_vcpus)
+/* More vCPUs than the library has memory for: measured, but nothing to run. */
+struct many_vcpus {
+	struct snp_vm *s;
+	struct kvm_vcpu *vcpu[64];
+};
+
+static struct kvm_vcpu *add_vcpu_like(struct kvm_vcpu *first, u32 id)
 {
-	struct snp_vm *s = snp_vm_create(nr_vcpus, guest_done);
+	struct kvm_vcpu *vcpu = vm_arch_vcpu_recreate(first->vm, id);
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+	struct kvm_xcrs xcrs;
+
+	vcpu_sregs_get(first, &sregs);
+	vcpu_sregs_set(vcpu, &sregs);
+	vcpu_regs_get(first, &regs);
+	vcpu_regs_set(vcpu, &regs);
+	vcpu_xcrs_get(first, &xcrs);
+	vcpu_xcrs_set(vcpu, &xcrs);
+	return vcpu;
+}
+
+static void create_many(struct many_vcpus *m, int nr, void *code)
+{
+	int i;
+
+	m->s = snp_vm_create(min(nr, SNP_MAX_VCPUS), code);
+	m->s->predict = true;
+	for (i = 0; i < nr; i++)
+		m->vcpu[i] = i < SNP_MAX_VCPUS ? m->s->vcpu[i] : add_vcpu_like(m->vcpu[0], i);
+}
+
+static void print_digest(const char *what, int nr_vcpus, const u8 *digest)
+{
+	ksft_print_msg("digest of a launch with %s, %d vCPUs: %s\n", what, nr_vcpus,
+		       digest_str(digest));
+}
+
+static void digest_kvm_vmsas(int nr_vcpus, bool memory)
+{
 	struct snp_vmsa *vmsa = (void *)page_buf;
+	struct many_vcpus m;
 	u32 fw_error;
 	int i, ret;
 
-	s->predict = true;
-	snp_launch_start(s);
-	snp_launch_memory(s);
+	create_many(&m, nr_vcpus, guest_done);
+	snp_launch_start(m.s);
+	if (memory)
+		snp_launch_memory(m.s);
 	for (i = 0; i < nr_vcpus; i++) {
-		snp_vmsa_of_kvm(s->vcpu[i], vmsa);
-		snp_digest_page(s->digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, KVM_VMSA_GPA, vmsa);
+		snp_vmsa_of_kvm(m.vcpu[i], vmsa);
+		snp_digest_page(m.s->digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, KVM_VMSA_GPA, vmsa);
 	}
-	ret = __snp_launch_finish(s, s->digest, &fw_error);
-	TEST_ASSERT(!ret, "prediction %s refused: errno %d, firmware 0x%x",
-		    digest_str(s->digest), errno, fw_error);
-	for (i = 0; i < nr_vcpus; i++)
-		snp_run_to_term(s, i, TERM_REGS);
-	snp_vm_free(s);
+	if (!memory)
+		print_digest("KVM's VMSAs alone", nr_vcpus, m.s->digest);
+	ret = __snp_launch_finish(m.s, m.s->digest, &fw_error);
+	TEST_ASSERT(!ret, "prediction refused: errno %d, firmware 0x%x", errno, fw_error);
+	for (i = 0; memory && i < m.s->nr_vcpus; i++)
+		snp_run_to_term(m.s, i, TERM_REGS);
+	snp_vm_free(m.s);
 }
 
 TEST(digest_kvm_1_vcpu)
 {
-	digest_kvm_vmsas(1);
+	digest_kvm_vmsas(1, true);
 }
 
 TEST(digest_kvm_2_vcpus)
 {
-	digest_kvm_vmsas(2);
+	digest_kvm_vmsas(2, true);
 }
 
 TEST(digest_kvm_8_vcpus)
 {
-	digest_kvm_vmsas(8);
+	digest_kvm_vmsas(8, true);
+}
+
+TEST(digest_kvm_64_vcpus)
+{
+	digest_kvm_vmsas(64, true);
+}
+
+/*
+ * The memory of a test is not the same in each boot, but this is: what is printed
+ * has to be the same on each kernel.
+ */
+TEST(digest_kvm_alone)
+{
+	digest_kvm_vmsas(1, false);
+	digest_kvm_vmsas(2, false);
+	digest_kvm_vmsas(64, false);
 }
 
 /*
@@ -280,7 +326,7 @@ FIXTURE(vmsa) {
 
 FIXTURE_SETUP(vmsa)
 {
-	REQUIRE_UAPI();
+	SNP_REQUIRE_UAPI();
 	self->s = snp_vm_create(2, guest_done);
 }
 
@@ -290,108 +336,12 @@ FIXTURE_TEARDOWN(vmsa)
 		snp_vm_free(self->s);
 }
 
-/* Refused, and without a trace. */
-static void assert_refused(struct kvm_vcpu *vcpu, const char *what, u32 id, void *data, int err)
-{
-	struct kvm_sev_snp_get_vmsa before, after;
-	int ret;
-
-	snp_get_vmsa(vcpu, &before);
-	ret = snp_vcpu_cmd(vcpu, id, data, NULL);
-	TEST_ASSERT(ret == -1 && errno == err, "%s: returned %d, errno %d, wanted errno %d",
-		    what, ret, ret ? errno : 0, err);
-	snp_get_vmsa(vcpu, &after);
-	TEST_ASSERT(get_equal(&before, &after), "%s: refused, but the state changed", what);
-}
-
-/* Pages of the slot, as prepared by populate_pages(). */
-enum { PAGE_VMSA = 1, PAGE_VMSA2, PAGE_TAKEN, PAGE_SHARED, PAGE_EMPTY, PAGE_NEW };
-
-static void populate_pages(struct snp_vm *s, void *code)
-{
-	int i;
-
-	for (i = PAGE_VMSA; i <= PAGE_SHARED; i++)
-		snp_launch_page(s, SNP_VMSA_GPA(i), vmsa_page(s, i == PAGE_TAKEN, code),
-				KVM_SEV_SNP_PAGE_TYPE_VMSA);
-	vm_mem_set_shared(s->vm, SNP_VMSA_GPA(PAGE_SHARED), PAGE_SIZE);
-	vm_userspace_mem_region_add(s->vm, VM_MEM_SRC_ANONYMOUS, SHARED_SLOT_GPA, SHARED_SLOT,
-				    16, 0);
-	snp_set_vmsa(s->vcpu[1], CREATE, SNP_VMSA_GPA(PAGE_TAKEN));
-}
-
-#define PAGE(n)		SNP_VMSA_GPA(PAGE_##n)
-
-#define FROM_VCPU	.flags = KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU
-
-#define SET(_request, _gpa, _features, ...)	\
-	{ .request = (_request), .gpa = (_gpa), .sev_features = (_features), __VA_ARGS__ }
-
-static const struct {
-	const char *what;
-	struct kvm_sev_snp_set_vmsa set;
-	int err;
-	int err_finished;	/* if it differs after LAUNCH_FINISH */
-} refusals[] = {
-	{ "request 3", SET(3, PAGE(VMSA), FEAT), EINVAL },
-	{ "request ~0", SET(~0u, PAGE(VMSA), FEAT), EINVAL },
-	{ "flag 1", SET(CREATE, PAGE(VMSA), FEAT, .flags = BIT(1)), EINVAL },
-	{ "flag 31", SET(CREATE, PAGE(VMSA), FEAT, .flags = BIT(31)), EINVAL },
-	{ "VMPL 1", SET(CREATE, PAGE(VMSA), FEAT, .vmpl = 1), EINVAL },
-	{ "first byte of padding", SET(CREATE, PAGE(VMSA), FEAT, .pad[0] = 1), EINVAL },
-	{ "last byte of padding", SET(CREATE, PAGE(VMSA), FEAT, .pad[38] = 1), EINVAL },
-	{ "SEV_FEATURES 0", SET(CREATE, PAGE(VMSA), 0), EINVAL },
-	{ "SEV_FEATURES with more", SET(CREATE, PAGE(VMSA), FEAT | 2), EINVAL },
-	{ "SEV_FEATURES 0, on INIT", SET(ON_INIT, PAGE(VMSA), 0), EINVAL },
-	{ "DESTROY with a GPA", SET(DESTROY, PAGE(VMSA), 0), EINVAL },
-	{ "DESTROY with SEV_FEATURES", SET(DESTROY, 0, FEAT), EINVAL },
-	{ "GPA not 4K aligned", SET(CREATE, PAGE(VMSA) + 8, FEAT), EINVAL },
-	{ "GPA beyond the address width", SET(CREATE, BIT_ULL(52) + 0x1000, FEAT), EINVAL },
-	{ "GPA with the C-bit", SET(CREATE, BIT_ULL(51) + PAGE(VMSA), FEAT), ENXIO },
-	{ "2M aligned GPA", SET(CREATE, SNP_VMSA_GPA(0), FEAT), ERANGE },
-	{ "2M aligned GPA, on INIT", SET(ON_INIT, SNP_VMSA_GPA(512), FEAT), ERANGE },
-	{ "GPA without a memslot", SET(CREATE, NO_MEMSLOT_GPA, FEAT), ENXIO },
-	{ "memslot without guest_memfd", SET(CREATE, SHARED_SLOT_GPA + 0x1000, FEAT), ENXIO },
-	{ "shared page", SET(CREATE, PAGE(SHARED), FEAT), EPERM },
-	{ "page not populated", SET(CREATE, PAGE(EMPTY), FEAT), ENOENT },
-	{ "page not populated, on INIT", SET(ON_INIT, PAGE(EMPTY), FEAT), ENOENT },
-	{ "page of another vCPU", SET(CREATE, PAGE(TAKEN), FEAT), EEXIST },
-	{ "page of another vCPU, on INIT", SET(ON_INIT, PAGE(TAKEN), FEAT), EEXIST },
-	{ "from vCPU, on INIT", SET(ON_INIT, PAGE(EMPTY), FEAT, FROM_VCPU), EINVAL },
-	{ "from vCPU, DESTROY", SET(DESTROY, 0, 0, FROM_VCPU), EINVAL },
-	{ "from vCPU, 2M aligned", SET(CREATE, SNP_VMSA_GPA(0), FEAT, FROM_VCPU), ERANGE, EINVAL },
-	{ "from vCPU, taken", SET(CREATE, PAGE(TAKEN), FEAT, FROM_VCPU), EEXIST, EINVAL },
-	{ "from vCPU, no memslot", SET(CREATE, NO_MEMSLOT_GPA, FEAT, FROM_VCPU), ENXIO, EINVAL },
-	{ "from vCPU, shared", SET(CREATE, PAGE(SHARED), FEAT, FROM_VCPU), EPERM, EINVAL },
-	{ "from vCPU, populated", SET(CREATE, PAGE(VMSA2), FEAT, FROM_VCPU), EEXIST, EINVAL },
-};
-
-static void assert_refusals(struct kvm_vcpu *vcpu, bool finished)
-{
-	struct kvm_sev_snp_set_vmsa set;
-	int i, err;
-
-	for (i = 0; i < ARRAY_SIZE(refusals); i++) {
-		set = refusals[i].set;
-		err = refusals[i].err;
-		if (finished && refusals[i].err_finished)
-			err = refusals[i].err_finished;
-		assert_refused(vcpu, refusals[i].what, KVM_SEV_SNP_SET_VMSA, &set, err);
-	}
-	assert_refused(vcpu, "argument at a bad address", KVM_SEV_SNP_SET_VMSA, (void *)8, EFAULT);
-	assert_refused(vcpu, "result at a bad address", KVM_SEV_SNP_GET_VMSA, (void *)8, EFAULT);
-	set = refusals[0].set;
-	assert_refused(vcpu, "command below", KVM_SEV_SNP_SET_VMSA - 1, &set, EINVAL);
-	assert_refused(vcpu, "command above", KVM_SEV_SNP_GET_VMSA + 1, &set, EINVAL);
-	assert_refused(vcpu, "a command of the VM", KVM_SEV_SNP_LAUNCH_START, &set, EINVAL);
-}
-
 TEST(detect)
 {
 	int fd;
 	u64 mask = 0;
 
-	REQUIRE_UAPI();
+	SNP_REQUIRE_UAPI();
 
 	fd = open_kvm_dev_path_or_exit();
 	kvm_device_attr_get(fd, KVM_X86_GRP_SEV, KVM_X86_SEV_SNP_VMSA, &mask);
@@ -511,17 +461,20 @@ TEST_F(vmsa, boot_set_before_memory)
 static int digest_page_vmsa(int nr_vcpus, u64 gpa, u8 *digest, u32 *fw_error,
 			    void (*spoil)(struct snp_vm *s, struct snp_vmsa *vmsa))
 {
-	struct snp_vm *s = snp_vm_create(nr_vcpus, guest_done);
-	struct snp_vmsa *vmsa = vmsa_page(s, 0, guest_done);
+	struct many_vcpus m;
+	struct snp_vmsa *vmsa;
+	struct snp_vm *s;
 	int i, ret;
 
-	s->predict = true;
+	create_many(&m, nr_vcpus, guest_done);
+	s = m.s;
+	vmsa = vmsa_page(s, 0, guest_done);
 	snp_launch_start(s);
 	snp_launch_memory(s);
 	snp_launch_page(s, gpa, vmsa, KVM_SEV_SNP_PAGE_TYPE_VMSA);
 	snp_set_vmsa(s->vcpu[0], CREATE, gpa);
 	for (i = 1; i < nr_vcpus; i++)
-		snp_set_vmsa(s->vcpu[i], DESTROY, 0);
+		snp_set_vmsa(m.vcpu[i], DESTROY, 0);
 
 	memcpy(digest, s->digest, SNP_DIGEST_LEN);
 	if (spoil)
@@ -530,25 +483,26 @@ static int digest_page_vmsa(int nr_vcpus, u64 gpa, u8 *digest, u32 *fw_error,
 	if (!ret) {
 		snp_run_to_term(s, 0, TERM_REGS);
 		for (i = 1; i < nr_vcpus; i++)
-			assert_state_none(s->vcpu[i]);
+			assert_state_none(m.vcpu[i]);
 	}
 	snp_vm_free(s);
 	return ret;
 }
 
-TEST(digest_page_same_for_1_2_8_vcpus)
+TEST(digest_page_same_for_1_2_8_64_vcpus)
 {
-	static const int nr_vcpus[] = { 1, 2, 8 };
-	u8 digest[3][SNP_DIGEST_LEN];
+	static const int nr_vcpus[] = { 1, 2, 8, 64 };
+	u8 digest[4][SNP_DIGEST_LEN];
 	u32 fw_error;
 	int i, ret;
 
-	REQUIRE_UAPI();
+	SNP_REQUIRE_UAPI();
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < ARRAY_SIZE(nr_vcpus); i++) {
 		ret = digest_page_vmsa(nr_vcpus[i], SNP_VMSA_GPA(1), digest[i], &fw_error, NULL);
 		TEST_ASSERT(!ret, "%d vCPUs: prediction %s refused: errno %d, firmware 0x%x",
 			    nr_vcpus[i], digest_str(digest[i]), ret, fw_error);
+		print_digest("a VMSA page for vCPU 0", nr_vcpus[i], digest[i]);
 		TEST_ASSERT(!memcmp(digest[i], digest[0], SNP_DIGEST_LEN),
 			    "%d vCPUs: another digest", nr_vcpus[i]);
 	}
@@ -575,7 +529,7 @@ TEST(digest_page_wrong_is_refused)
 	u32 fw_error = 0;
 	int ret;
 
-	REQUIRE_UAPI();
+	SNP_REQUIRE_UAPI();
 
 	ret = digest_page_vmsa(1, SNP_VMSA_GPA(1), digest, &fw_error, spoil_bit);
 	TEST_ASSERT(ret && fw_error == SEV_RET_BAD_MEASUREMENT,
@@ -591,7 +545,7 @@ TEST(digest_page_covers_gpa)
 	u8 a[SNP_DIGEST_LEN], b[SNP_DIGEST_LEN];
 	u32 fw_error;
 
-	REQUIRE_UAPI();
+	SNP_REQUIRE_UAPI();
 
 	TEST_ASSERT_EQ(digest_page_vmsa(1, SNP_VMSA_GPA(1), a, &fw_error, NULL), 0);
 	TEST_ASSERT_EQ(digest_page_vmsa(1, SNP_VMSA_GPA(2), b, &fw_error, NULL), 0);
@@ -730,7 +684,7 @@ TEST(digest_from_vcpu_is_that_of_page)
 	bool by_kvm;
 	int i;
 
-	REQUIRE_UAPI();
+	SNP_REQUIRE_UAPI();
 
 	for (i = 0; i < 2; i++) {
 		by_kvm = i;
@@ -760,7 +714,7 @@ TEST(digest_from_vcpu_in_order_of_vcpus)
 	struct snp_vm *s;
 	int i;
 
-	REQUIRE_UAPI();
+	SNP_REQUIRE_UAPI();
 
 	s = snp_vm_create(4, guest_done);
 	s->predict = true;
@@ -784,7 +738,6 @@ TEST(digest_from_vcpu_in_order_of_vcpus)
 /* Another request in the launch takes the place of this one, and this of another. */
 TEST_F(vmsa, from_vcpu_set_again)
 {
-	struct kvm_sev_snp_set_vmsa set = SET(CREATE, SNP_VMSA_GPA(1), FEAT);
 	struct snp_vm *s = self->s;
 	struct kvm_vcpu *vcpu = s->vcpu[0];
 
@@ -797,7 +750,8 @@ TEST_F(vmsa, from_vcpu_set_again)
 	snp_set_vmsa_from_vcpu(vcpu, SNP_VMSA_GPA(1));
 	snp_set_vmsa_from_vcpu(vcpu, SNP_VMSA_GPA(1));
 	/* Without the flag the page has to be there. */
-	assert_refused(vcpu, "CREATE of the empty page", KVM_SEV_SNP_SET_VMSA, &set, ENOENT);
+	TEST_ASSERT(__snp_set_vmsa(vcpu, CREATE, SNP_VMSA_GPA(1)) && errno == ENOENT,
+		    "CREATE of the empty page: errno %d", errno);
 	assert_state_from_vcpu(vcpu, SNP_VMSA_GPA(1));
 	snp_set_vmsa(vcpu, CREATE, SNP_VMSA_GPA(2));
 	assert_state_guest(vcpu, SNP_VMSA_GPA(2));
@@ -899,111 +853,8 @@ TEST_F(vmsa, from_vcpu_finish_again)
 }
 
 /*
- * Errors
+ * Requests in the launch
  */
-
-static void assert_page_refused(struct snp_vm *s, const char *what, u64 gpa, void *page, int err)
-{
-	int ret = __snp_launch_page(s, gpa, page, KVM_SEV_SNP_PAGE_TYPE_VMSA, NULL);
-
-	TEST_ASSERT(ret == -1 && errno == err, "%s: returned %d, errno %d, wanted errno %d",
-		    what, ret, ret ? errno : 0, err);
-}
-
-TEST_F(vmsa, refused_before_start)
-{
-	struct snp_vm *s = self->s;
-	struct kvm_sev_snp_set_vmsa set = SET(CREATE, PAGE(VMSA), FEAT);
-
-	assert_refused(s->vcpu[0], "CREATE before LAUNCH_START", KVM_SEV_SNP_SET_VMSA, &set,
-		       EINVAL);
-	set = (struct kvm_sev_snp_set_vmsa){ .request = DESTROY };
-	assert_refused(s->vcpu[0], "DESTROY before LAUNCH_START", KVM_SEV_SNP_SET_VMSA, &set,
-		       EINVAL);
-	assert_page_refused(s, "LAUNCH_UPDATE before LAUNCH_START", SNP_VMSA_GPA(1),
-			    vmsa_page(s, 0, guest_done), EINVAL);
-}
-
-TEST_F(vmsa, refused_in_launch)
-{
-	struct snp_vm *s = self->s;
-
-	snp_launch_start(s);
-	snp_launch_memory(s);
-	populate_pages(s, guest_done);
-	assert_state_kvm(s->vcpu[0]);
-	assert_refusals(s->vcpu[0], false);
-
-	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(PAGE_VMSA));
-	assert_state_guest(s->vcpu[0], SNP_VMSA_GPA(PAGE_VMSA));
-	assert_refusals(s->vcpu[0], false);
-
-	/* After all that it still starts. */
-	snp_launch_finish(s);
-	snp_run_to_term(s, 0, TERM_REGS);
-}
-
-TEST_F(vmsa, refused_after_finish)
-{
-	struct snp_vm *s = self->s;
-	struct kvm_sev_snp_set_vmsa set = SET(CREATE, PAGE(VMSA2), FEAT);
-	struct kvm_vcpu *late;
-
-	snp_launch_start(s);
-	snp_launch_memory(s);
-	populate_pages(s, guest_done);
-	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(PAGE_VMSA));
-	snp_launch_finish(s);
-	assert_refusals(s->vcpu[0], true);
-
-	TEST_ASSERT(__snp_launch_page(s, SNP_VMSA_GPA(PAGE_NEW), page_buf,
-				      KVM_SEV_SNP_PAGE_TYPE_VMSA, NULL),
-		    "LAUNCH_UPDATE after LAUNCH_FINISH");
-
-	/* KVM protects the state of vCPUs at the end of the launch, once. */
-	late = vm_arch_vcpu_recreate(s->vm, 7);
-	assert_refused(late, "vCPU created after LAUNCH_FINISH", KVM_SEV_SNP_SET_VMSA, &set,
-		       EINVAL);
-
-	snp_run_to_term(s, 0, TERM_REGS);
-}
-
-/* LAUNCH_UPDATE looks at what KVM depends on; a refused page is not measured. */
-TEST_F(vmsa, refused_contents)
-{
-	struct snp_vm *s = self->s;
-	struct snp_vmsa *vmsa;
-	u32 fw_error;
-	int ret;
-
-	s->predict = true;
-	snp_launch_start(s);
-	snp_launch_memory(s);
-
-	vmsa = vmsa_page(s, 0, guest_done);
-	vmsa->sev_features |= BIT(1);
-	assert_page_refused(s, "SEV_FEATURES with more", SNP_VMSA_GPA(1), vmsa, EINVAL);
-	vmsa->sev_features = 0;
-	assert_page_refused(s, "SEV_FEATURES 0", SNP_VMSA_GPA(1), vmsa, EINVAL);
-	vmsa = vmsa_page(s, 0, guest_done);
-	vmsa->vmpl = 1;
-	assert_page_refused(s, "VMPL 1", SNP_VMSA_GPA(1), vmsa, EINVAL);
-	vmsa = vmsa_page(s, 0, guest_done);
-	assert_page_refused(s, "2M aligned", SNP_VMSA_GPA(0), vmsa, ERANGE);
-	vm_mem_set_shared(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
-	assert_page_refused(s, "shared page", SNP_VMSA_GPA(1), vmsa, EINVAL);
-	vm_mem_set_private(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
-
-	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa, KVM_SEV_SNP_PAGE_TYPE_VMSA);
-	/* A page is populated once. */
-	assert_page_refused(s, "page that is populated", SNP_VMSA_GPA(1), vmsa, EEXIST);
-	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(1));
-	snp_set_vmsa(s->vcpu[1], DESTROY, 0);
-
-	ret = __snp_launch_finish(s, s->digest, &fw_error);
-	TEST_ASSERT(!ret, "prediction refused: errno %d, firmware 0x%x", errno, fw_error);
-	snp_run_to_term(s, 0, TERM_REGS);
-}
 
 /* The last word counts, in the launch: nothing has to be undone. */
 TEST_F(vmsa, set_again_in_launch)
@@ -1059,70 +910,6 @@ TEST_F(vmsa, lost_in_launch)
 	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(1));
 	snp_launch_finish(s);
 	snp_run_to_term(s, 0, TERM_REGS);
-}
-
-static void assert_not_snp(struct kvm_vcpu *vcpu, const char *what)
-{
-	struct kvm_sev_snp_set_vmsa set = SET(CREATE, PAGE(VMSA), FEAT);
-	struct kvm_sev_snp_get_vmsa get;
-	int ret;
-
-	ret = snp_vcpu_cmd(vcpu, KVM_SEV_SNP_SET_VMSA, &set, NULL);
-	TEST_ASSERT(ret == -1 && errno == ENOTTY, "SET_VMSA, %s: %d, errno %d", what, ret, errno);
-	ret = snp_vcpu_cmd(vcpu, KVM_SEV_SNP_GET_VMSA, &get, NULL);
-	TEST_ASSERT(ret == -1 && errno == ENOTTY, "GET_VMSA, %s: %d, errno %d", what, ret, errno);
-}
-
-TEST(not_snp)
-{
-	u64 types = kvm_check_cap(KVM_CAP_VM_TYPES);
-	struct kvm_vcpu *vcpu;
-	struct kvm_vm *vm, *mirror;
-
-	REQUIRE_UAPI();
-
-	vm = vm_create_with_one_vcpu(&vcpu, NULL);
-	assert_not_snp(vcpu, "VM without SEV");
-	kvm_vm_free(vm);
-
-	if (types & BIT(KVM_X86_SEV_VM)) {
-		vm = vm_sev_create_with_one_vcpu(KVM_X86_SEV_VM, NULL, &vcpu);
-		assert_not_snp(vcpu, "SEV VM");
-		kvm_vm_free(vm);
-	}
-
-	if (types & BIT(KVM_X86_SEV_ES_VM)) {
-		vm = vm_sev_create_with_one_vcpu(KVM_X86_SEV_ES_VM, NULL, &vcpu);
-		assert_not_snp(vcpu, "SEV-ES VM");
-
-		mirror = vm_create_barebones();
-		if (!__vm_enable_cap(mirror, KVM_CAP_VM_COPY_ENC_CONTEXT_FROM, vm->fd))
-			assert_not_snp(__vm_vcpu_add(mirror, 0), "mirror of an SEV-ES VM");
-		kvm_vm_free(mirror);
-		kvm_vm_free(vm);
-	}
-}
-
-/* Were an SNP VM ever mirrored, its vCPUs would share GPAs with other VMSAs. */
-TEST_F(vmsa, no_mirror)
-{
-	struct kvm_vm *mirror = vm_create_barebones();
-
-	TEST_ASSERT(__vm_enable_cap(mirror, KVM_CAP_VM_COPY_ENC_CONTEXT_FROM, self->s->vm->fd) &&
-		    errno == EINVAL, "mirror of an SNP VM: errno %d", errno);
-	kvm_vm_free(mirror);
-}
-
-TEST_F(vmsa, wrong_file)
-{
-	struct kvm_sev_snp_set_vmsa set = SET(CREATE, PAGE(VMSA), FEAT);
-	struct snp_vm *s = self->s;
-
-	snp_launch_start(s);
-	TEST_ASSERT(snp_vm_cmd(s->vm, KVM_SEV_SNP_SET_VMSA, &set, NULL) && errno == EINVAL,
-		    "SET_VMSA on the VM: errno %d", errno);
-	TEST_ASSERT(snp_vm_cmd(s->vm, KVM_SEV_SNP_GET_VMSA, &set, NULL) && errno == EINVAL,
-		    "GET_VMSA on the VM: errno %d", errno);
 }
 
 /*
@@ -1227,7 +1014,7 @@ TEST_F(ap, create_by_host)
 	struct snp_vm *s = self->s;
 	struct kvm_vcpu *ap = s->vcpu[1];
 
-	REQUIRE_UAPI();
+	SNP_REQUIRE_UAPI();
 
 	assert_state_none(ap);
 	run_interrupted(ap);
@@ -1260,7 +1047,7 @@ TEST_F(ap, last_request_counts)
 	struct snp_vm *s = self->s;
 	struct kvm_vcpu *ap = s->vcpu[1];
 
-	REQUIRE_UAPI();
+	SNP_REQUIRE_UAPI();
 
 	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(1));
 	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(2));
@@ -1277,7 +1064,7 @@ TEST_F(ap, run_without_vmsa)
 	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	struct kvm_vcpu *ap = self->s->vcpu[1];
 
-	REQUIRE_UAPI();
+	SNP_REQUIRE_UAPI();
 
 	vcpu_mp_state_set(ap, &state);
 	snp_run_to_vmsa_missing(ap, GPA_NONE);
@@ -1308,7 +1095,7 @@ TEST_F(ap, create_on_init)
 	struct kvm_vcpu *ap = s->vcpu[1];
 	struct kvm_lapic_state lapic;
 
-	REQUIRE_UAPI();
+	SNP_REQUIRE_UAPI();
 
 	/* Interrupts find a vCPU once its local APIC was written. */
 	vcpu_ioctl(ap, KVM_GET_LAPIC, &lapic);

@@ -237,6 +237,13 @@ void snp_launch_page(struct snp_vm *s, u64 gpa, void *page, int type);
 int __snp_launch_finish(struct snp_vm *s, const u8 *digest, u32 *fw_error);
 void snp_launch_finish(struct snp_vm *s);
 
+/* In a test of the harness: skip it on a kernel without the commands. */
+#define SNP_REQUIRE_UAPI()							\
+	do {									\
+		if (!snp_has_vmsa_uapi())					\
+			SKIP(return, "no KVM_X86_SEV_SNP_VMSA attribute");	\
+	} while (0)
+
 /* Host: VMSAs */
 void snp_vmsa_init(struct snp_vm *s, struct snp_vmsa *vmsa, int cpu, void *entry);
 void snp_vmsa_of_kvm(struct kvm_vcpu *vcpu, struct snp_vmsa *vmsa);
