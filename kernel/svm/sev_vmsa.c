@@ -509,12 +509,7 @@ static int snp_set_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
 	if (r)
 		return r;
 
-	do {
-		if (signal_pending(current))
-			return -EINTR;
-
-		cond_resched();
-
+	for (;;) {
 		mmu_seq = kvm->mmu_invalidate_seq;
 		/* Pairs with the barrier of kvm_mmu_invalidate_end(). */
 		smp_rmb();
@@ -542,9 +537,14 @@ static int snp_set_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
 
 		r = snp_vmsa_set_launch(vcpu, params.request, gpa, from_vcpu,
 					mmu_seq);
-	} while (r == -EAGAIN);
+		if (r != -EAGAIN)
+			return r;
 
-	return r;
+		if (signal_pending(current))
+			return -EINTR;
+
+		cond_resched();
+	}
 }
 
 static int snp_get_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)

@@ -853,6 +853,29 @@ TEST_F(vmsa, from_vcpu_finish_again)
 }
 
 /*
+ * A VMSA that the CPU does not take is no missing VMSA: KVM_RUN tells them apart.
+ * EFER.SVME has to be set in it.
+ */
+TEST_F(vmsa, bad_contents_fail_entry)
+{
+	struct snp_vm *s = self->s;
+	struct snp_vmsa *vmsa = vmsa_page(s, 0, guest_done);
+	struct kvm_vcpu *vcpu = s->vcpu[0];
+
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	vmsa->efer &= ~BIT_ULL(12);
+	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa, KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa(vcpu, CREATE, SNP_VMSA_GPA(1));
+	snp_set_vmsa(s->vcpu[1], DESTROY, 0);
+	snp_launch_finish(s);
+
+	TEST_ASSERT(!__vcpu_run(vcpu), "KVM_RUN: errno %d", errno);
+	TEST_ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_FAIL_ENTRY);
+	assert_state_guest(vcpu, SNP_VMSA_GPA(1));
+}
+
+/*
  * Requests in the launch
  */
 

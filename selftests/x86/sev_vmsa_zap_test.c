@@ -312,6 +312,53 @@ TEST_F(zap, host_gives_another)
 	assert_ap_starts(z);
 }
 
+/*
+ * The whole way back with the host's help alone: the guest keeps a spare VMSA, the
+ * VMM learns from KVM_RUN which page is gone, and gives the vCPU the spare.
+ */
+TEST_F(zap, spare_made_beforehand)
+{
+	struct zap *z = &self->z;
+	struct kvm_vcpu *ap = z->s->vcpu[1];
+	struct kvm_sev_snp_get_vmsa get;
+	int ret;
+
+	SNP_REQUIRE_UAPI();
+
+	make_vmsa(z, NEIGHBOUR_GPA, GO_NO_CREATE);
+	make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
+	assert_ap_starts(z);
+
+	zap(z, AP_GPA, false);
+	ret = __vcpu_run(ap);
+	snp_assert_vmsa_missing(ap, ret, errno, AP_GPA);
+	snp_get_vmsa(ap, &get);
+	TEST_ASSERT_EQ(get.state, KVM_SEV_SNP_VMSA_STATE_LOST);
+	TEST_ASSERT_EQ(get.gpa, ap->run->memory_fault.gpa);
+
+	/* Accepted, and until KVM_RUN acts on it both are told. */
+	snp_set_vmsa(ap, KVM_SEV_SNP_VMSA_CREATE, NEIGHBOUR_GPA);
+	snp_get_vmsa(ap, &get);
+	TEST_ASSERT_EQ(get.state, KVM_SEV_SNP_VMSA_STATE_LOST);
+	TEST_ASSERT_EQ(get.pending, 1);
+	TEST_ASSERT_EQ(get.pending_gpa, NEIGHBOUR_GPA);
+
+	z->s->mbox[1]->token = 0;
+	snp_run_to_sync(z->s, 1, 0);
+	TEST_ASSERT_EQ(z->s->mbox[1]->token, 1);
+	snp_get_vmsa(ap, &get);
+	TEST_ASSERT_EQ(get.state, KVM_SEV_SNP_VMSA_STATE_GUEST);
+	TEST_ASSERT_EQ(get.gpa, NEIGHBOUR_GPA);
+	TEST_ASSERT_EQ(get.pending, 0);
+
+	/* And so on: the zapped page can be made the next spare. */
+	make_vmsa(z, AP_GPA, GO_NO_CREATE);
+	zap(z, NEIGHBOUR_GPA, false);
+	run_to_gone(z, 1, NEIGHBOUR_GPA);
+	snp_set_vmsa(ap, KVM_SEV_SNP_VMSA_CREATE, AP_GPA);
+	assert_ap_starts(z);
+}
+
 /* Between the request and the vCPU's taking it over. */
 TEST_F(zap, pending)
 {
@@ -562,12 +609,36 @@ TEST(bsp_before_first_run)
 	bsp_runs_again(&z);
 }
 
+/*
+ * What a VMM can try without the guest: neither the old place nor the state of the
+ * vCPU gives it a VMSA again, and the launch is over.
+ */
+static void assert_bsp_is_lost(struct zap *z, int create_err)
+{
+	struct kvm_vcpu *bsp = z->s->vcpu[0];
+	struct kvm_sev_snp_set_vmsa set = {
+		.request = KVM_SEV_SNP_VMSA_CREATE,
+		.flags = KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU,
+		.gpa = BSP_GPA,
+		.sev_features = SNP_SEV_FEATURES,
+	};
+
+	TEST_ASSERT(__snp_set_vmsa(bsp, KVM_SEV_SNP_VMSA_CREATE, BSP_GPA) &&
+		    errno == create_err, "CREATE at the lost page: errno %d", errno);
+	TEST_ASSERT(snp_vcpu_cmd(bsp, KVM_SEV_SNP_SET_VMSA, &set, NULL) && errno == EINVAL,
+		    "FROM_VCPU after the launch: errno %d", errno);
+	TEST_ASSERT(__snp_launch_page(z->s, BSP_GPA, z->s->mbox[0], KVM_SEV_SNP_PAGE_TYPE_VMSA,
+				      NULL), "LAUNCH_UPDATE after the launch");
+	TEST_ASSERT(__snp_launch_finish(z->s, NULL, NULL), "LAUNCH_FINISH after the launch");
+}
+
 static void bsp_paused(struct zap *z, bool shared_first)
 {
 	bsp_launch(z, guest_stepper);
 	snp_run_to_sync(z->s, 0, 0);
 	zap(z, BSP_GPA, shared_first);
 	run_to_gone(z, 0, BSP_GPA);
+	assert_bsp_is_lost(z, shared_first ? EPERM : ENOENT);
 	run_to_gone(z, 0, BSP_GPA);
 	bsp_runs_again(z);
 }
