@@ -13,6 +13,7 @@
 #include <asm/svm.h>
 
 #include "cpuid.h"
+#include "lapic.h"
 #include "mmu.h"
 #include "svm.h"
 #include "x86.h"
@@ -115,6 +116,13 @@ static int snp_vmsa_missing(struct kvm_vcpu *vcpu, int err)
 	static_assert(KVM_SEV_SNP_VMSA_GPA_NONE == INVALID_PAGE);
 
 	kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
+
+	/* INIT comes first: it stops the vCPU, and may bring another VMSA. */
+	if (kvm_apic_has_pending_init_or_sipi(vcpu)) {
+		kvm_make_request(KVM_REQ_EVENT, vcpu);
+		return 0;
+	}
+
 	kvm_prepare_memory_fault_exit(vcpu, gpa, VALID_PAGE(gpa) ? PAGE_SIZE : 0,
 				      false, false, true);
 	vcpu->run->memory_fault.flags |= KVM_MEMORY_EXIT_FLAG_SNP_VMSA;
