@@ -321,8 +321,16 @@ int sev_snp_vmsa_request(struct kvm_vcpu *target, u32 request, gpa_t gpa,
 		gpa = INVALID_PAGE;
 
 	scoped_guard(mutex, &vmsa->lock) {
-		guard(read_lock)(&target->kvm->mmu_lock);
-		snp_vmsa_set_pending(target, true, gpa);
+		scoped_guard(read_lock, &target->kvm->mmu_lock)
+			snp_vmsa_set_pending(target, true, gpa);
+
+		/* Replaces also a request that did not want to wait for INIT. */
+		if (request == KVM_SEV_SNP_VMSA_CREATE_ON_INIT)
+			kvm_clear_request(KVM_REQ_UPDATE_PROTECTED_GUEST_STATE,
+					  target);
+		else
+			kvm_make_request(KVM_REQ_UPDATE_PROTECTED_GUEST_STATE,
+					 target);
 	}
 
 	/*
@@ -330,8 +338,7 @@ int sev_snp_vmsa_request(struct kvm_vcpu *target, u32 request, gpa_t gpa,
 	 * the kick waits for the target.
 	 */
 	if (request != KVM_SEV_SNP_VMSA_CREATE_ON_INIT)
-		kvm_make_request_and_kick(KVM_REQ_UPDATE_PROTECTED_GUEST_STATE,
-					  target);
+		__kvm_vcpu_kick(target, true);
 
 	return 0;
 }
