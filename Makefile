@@ -117,6 +117,10 @@ RUN_ARGS ?=
 check: all ## every test; T=NAME, group or pattern for some
 	$(Q)$(RUN) --select "$(T)" $(RUN_ARGS)
 
+.PHONY: check-long
+check-long: all ## random sequences of 130,000 steps
+	$(Q)$(RUN) --select long $(RUN_ARGS)
+
 .PHONY: list
 list: runner ## the tests, and what is expected of them
 	$(Q)$(VM)/run.sh $(TESTS) --list
