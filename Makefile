@@ -146,6 +146,11 @@ timeline: kernel qemu modules selftests runner ## record a launch, a zap and a r
 shell: all ## a shell in the machine; T= brings these tests' programs along
 	$(Q)$(RUN) --shell $(if $(T),--select "$(T)")
 
+.PHONY: check-hw
+check-hw: selftests runner ## the SNP tests on this host, which has to be one with SNP; KDIR= for its kernel
+	$(Q)BUILD=$(TOP)/build MODULES=$(MODULES) RESULTS=$(RESULTS) \
+		$(VM)/hw.sh $(filter-out --tests,$(TESTS))
+
 .PHONY: check-mutants
 check-mutants: all ## break the code on purpose: a named test must turn red; M=NAME for one
 	$(Q)$(LOCK) env $(ENV) QEMU_SRC="$(qemu_src)" MESON="$$($(FETCH) meson)" \

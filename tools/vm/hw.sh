@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# hw.sh TESTS...: the SNP selftests and tools on this very host, against its /dev/kvm
+# and with our modules; results are labelled "hardware". TESTS are files that declare
+# tests. Where something is missing, it says what, line by line, and runs nothing.
+#
+#   BUILD, BASE, RESULTS   as in the Makefile
+#   MODULES                directory of the kvm-amd.ko that has to be loaded
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+: "${BUILD:?}" "${BASE:?}" "${RESULTS:?}" "${MODULES:=}"
+run=$BUILD/vm/vm-run
+progs=$BUILD/$BASE/selftests/strip
+
+KVM_AMD_SRCVERSION=
+if [ -f "$MODULES/kvm-amd.ko" ]; then
+	KVM_AMD_SRCVERSION=$(/sbin/modinfo -F srcversion "$MODULES/kvm-amd.ko")
+fi
+export KVM_AMD_SRCVERSION
+"$here/guest/snp_probe.sh" >&2 || exit 1
+# The emulated platform runs the same programs, and must not pass for hardware.
+for d in /sys/bus/pci/devices/*; do
+	[ "$(cat "$d/vendor" "$d/device" 2>/dev/null | tr '\n' ' ')" != "0x1234 0x5e01 " ] || {
+		echo "missing  hardware: this host is the emulated platform (snp-ctl is there)" >&2
+		exit 1
+	}
+done
+
+rm -rf "$RESULTS.hw"
+mkdir -p "$RESULTS.hw"
+# What counts stale runs and pages left is the emulated platform; the programs skip it.
+awk -v dir="$progs" '$1 == "test" && $4 == "prog" && $6 ~ /^(ext|both)$/ &&
+		($3 == "sev" || $3 == "vmsa") {
+	line = "test " $2 " " $3 " host - - " $7 " " $8 " -"
+	for (i = 10; i <= NF; i++)
+		line = line " " (i == 10 ? dir "/" $i : $i)
+	print line
+}' "$@" > "$RESULTS.hw/tests"
+[ -s "$RESULTS.hw/tests" ] || { echo "hw: no tests in $*" >&2; exit 1; }
+
+mark="snp-vm: check-hw $$"
+echo "$mark" > /dev/kmsg
+rc=0
+"$run" --splats "$here/splats" --results "$RESULTS.hw/results" --times '' --backend hardware \
+	--title "$BASE, $(uname -r)" --tests "$RESULTS.hw/tests" || rc=$?
+dmesg | sed "1,/$mark/d" > "$RESULTS.hw/kernel.log"
+"$run" --splats "$here/splats" --scan "$RESULTS.hw/kernel.log" || {
+	echo "hw: the kernel's log has what must not be there: $RESULTS.hw/kernel.log" >&2
+	rc=1
+}
+exit $rc
