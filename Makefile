@@ -59,7 +59,7 @@ deps: ## install the Debian packages that are needed (as root), or print the lin
 .PHONY: fetch
 fetch: deps ## fetch the sources of Linux and QEMU into the cache
 	$(Q)set -e; for n in $(if $(USER_LINUX),,$(BASE)) $(if $(USER_QEMU),,qemu) \
-		meson pycotap seabios qemu-data; do $(FETCH) $$n > /dev/null; done
+		meson pycotap seabios qemu-data ovmf; do $(FETCH) $$n > /dev/null; done
 
 .PHONY: kernel
 kernel: fetch ## the kernel of the machine
@@ -94,8 +94,12 @@ selftests: fetch ## the base's KVM selftests and ours
 runner: deps
 	$(Q)$(LOCK) $(MAKE) -s -C $(VM) OUT=$(TOP)/build/vm CC="$(CC)"
 
+.PHONY: tools
+tools: deps ## snp-digest, in build/tools
+	$(Q)$(LOCK) $(MAKE) -s -C tools/measure OUT=$(TOP)/build/tools CC="$(CC)"
+
 .PHONY: all
-all: kernel qemu modules selftests kunit runner ## everything
+all: kernel qemu modules selftests kunit runner tools ## everything
 
 #
 # What is run
@@ -106,7 +110,7 @@ TESTS	= --tests $(VM)/tests $(if $(wildcard $(VM)/tests.$(BASE)),--tests $(VM)/t
 # The host tests find what they need by these.
 ENV	= BUILD=$(TOP)/build FLAVOUR=$(FLAVOUR) LINUX_SRC="$(linux_src)" \
 	SCALE=$(if $(filter 1,$(DEBUG)),4,1) SEABIOS="$$($(FETCH) seabios)" \
-	QEMU_DATA="$$($(FETCH) qemu-data)" RESULTS=$(RESULTS)
+	QEMU_DATA="$$($(FETCH) qemu-data)" OVMF="$$($(FETCH) ovmf)" RESULTS=$(RESULTS)
 RUN	= $(ENV) $(VM)/run.sh $(TESTS)
 RESULTS	?= $(TOP)/results
 RUN_ARGS ?=
@@ -155,6 +159,13 @@ check-hw: selftests runner ## the SNP tests on this host, which has to be one wi
 check-mutants: all ## break the code on purpose: a named test must turn red; M=NAME for one
 	$(Q)$(LOCK) env $(ENV) QEMU_SRC="$(qemu_src)" MESON="$$($(FETCH) meson)" \
 		PYCOTAP="$$($(FETCH) pycotap)" $(VM)/mutants.sh $(M)
+
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: deps ## fuzz the readers of tools/measure, FUZZ_SECONDS=60 each; needs clang
+	$(Q)$(MAKE) -s -C tools/measure fuzz BUILD=$(TOP)/build/host/measure \
+		FUZZ=$(TOP)/build/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) CC="$(CC)"
 
 .PHONY: clean
 clean: ## remove all builds

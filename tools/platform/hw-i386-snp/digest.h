@@ -2,9 +2,9 @@
 /*
  * Launch digest of an SEV-SNP guest.
  *
- * No dependency but the C library: the emulated firmware, the measurement
- * tool and the host unit tests build this same file.  Whoever links it
- * provides snp_sha384().
+ * No dependency but the C library: the emulated firmware and the host unit
+ * tests build this same file.  Whoever links it provides snp_sha384().  The
+ * measurement tool has code of its own, so that a comparison means something.
  *
  * Source: SEV-SNP firmware ABI 56860, SNP_LAUNCH_UPDATE, structure PAGE_INFO.
  */

@@ -16,7 +16,7 @@
 #include "kselftest_harness.h"
 
 #include "digest.h"
-#include "vmsa_build.h"
+#include "vmsa.h"
 
 #define PAGE		4096u
 #define SZ(n)		((n) * (uint64_t)PAGE)
@@ -80,13 +80,13 @@ static void extend(int type, uint64_t gpa, const void *page, uint64_t len)
 static const uint8_t *vmsa(uint32_t eip, uint32_t signature, uint64_t features)
 {
 	static uint8_t page[PAGE];
-	struct vmsa_params p = {
+	struct vmsa_initial p = {
 		.eip = eip,
 		.signature = signature,
 		.sev_features = features,
 	};
 
-	vmsa_build_qemu(page, &p);
+	vmsa_build(page, &p);
 	return page;
 }
 
