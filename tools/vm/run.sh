@@ -18,7 +18,7 @@ for a in "$@"; do
 done
 
 # The host tests use these.
-export BUILD FLAVOUR TOP="$top" VM="$here" LINUX_SRC HOST_BUILD="${HOST_BUILD:-$BUILD/host}"
+export BUILD FLAVOUR TOP="$top" VM="$here" LINUX_SRC OVMF HOST_BUILD="${HOST_BUILD:-$BUILD/host}"
 set -- --splats "$here/splats" --results "$RESULTS" --times "$BUILD/times.$FLAVOUR" \
 	--qemu "${QEMU_BIN:-$BUILD/qemu/qemu-system-x86_64}" \
 	--firmware "$SEABIOS/usr/share/seabios" --firmware "$QEMU_DATA/usr/share/qemu" \
