@@ -46,6 +46,7 @@ static const char *const outcome_name[] = {
 
 struct machine {
 	char *name, *smp, *mem, *modules, *kernel_args, *qemu_args;
+	char *thread;			/* of TCG: "multi", "single" */
 };
 
 struct test {
@@ -243,15 +244,15 @@ static struct machine *find_machine(const char *name)
 
 static void parse_machine(const char *where, char *line)
 {
-	struct machine *m = xrealloc(NULL, sizeof(*m));
+	static const struct machine defaults = {
+		.smp = "2", .mem = "2G", .modules = "", .kernel_args = "",
+		.thread = "multi", .qemu_args = "",
+	};
+	struct machine *m = xrealloc(NULL, sizeof(*m)), *like;
 	char *w;
 
-	memset(m, 0, sizeof(*m));
+	*m = defaults;
 	m->name = xstrdup(word(&line));
-	m->smp = "2";
-	m->mem = "2G";
-	m->modules = "";
-	m->kernel_args = "";
 	while (*(w = word(&line)) && strcmp(w, "--")) {
 		char *v = strchr(w, '='), *c;
 
@@ -259,12 +260,25 @@ static void parse_machine(const char *where, char *line)
 			die("%s: machine %s: '%s' is not key=value", where, m->name, w);
 		*v++ = '\0';
 		v = xstrdup(v);
-		if (!strcmp(w, "smp")) {
+		if (!strcmp(w, "like")) {
+			like = find_machine(v);
+			if (!like)
+				die("%s: machine %s: no machine '%s' is declared above",
+				    where, m->name, v);
+			v = m->name;
+			*m = *like;
+			m->name = v;
+		} else if (!strcmp(w, "smp")) {
 			m->smp = v;
 		} else if (!strcmp(w, "mem")) {
 			m->mem = v;
 		} else if (!strcmp(w, "modules")) {
 			m->modules = v;
+		} else if (!strcmp(w, "thread")) {
+			if (strcmp(v, "multi") && strcmp(v, "single"))
+				die("%s: machine %s: thread is multi or single, not '%s'",
+				    where, m->name, v);
+			m->thread = v;
 		} else if (!strcmp(w, "append")) {
 			/* a comma stands for a space */
 			for (c = v; *c; c++)
@@ -275,7 +289,8 @@ static void parse_machine(const char *where, char *line)
 			die("%s: machine %s: unknown key '%s'", where, m->name, w);
 		}
 	}
-	m->qemu_args = xstrdup(line);
+	if (*w)
+		m->qemu_args = xstrdup(line);
 	if (nr_machines == (int)ARRAY_SIZE(machines))
 		die("%s: too many machines", where);
 	machines[nr_machines++] = m;
@@ -996,7 +1011,7 @@ static char **qemu_argv(struct machine *m, const char *initrd, const char *conso
 	argv[n++] = "none";
 	argv[n++] = "-no-reboot";
 	argv[n++] = "-accel";
-	argv[n++] = "tcg,thread=multi,tb-size=256";
+	argv[n++] = xasprintf("tcg,thread=%s,tb-size=256", m->thread);
 	argv[n++] = "-smp";
 	argv[n++] = m->smp;
 	argv[n++] = "-m";
