@@ -31,7 +31,13 @@ normal() {
 echo "KTAP version 1"
 runner
 normal "$RESULTS.out" > "$RESULTS.normal"
-sort "$here/expected" > "$RESULTS.expected"
+{
+	cat "$here/expected"
+	# Only this kernel has kmemleak. What it finds at boot does not count.
+	case ${FLAVOUR:?} in
+	*-debug) echo "not ok machine-NN kernel log: snp-vm: kmemleak has unreferenced objects" ;;
+	esac
+} | sort > "$RESULTS.expected"
 if cmp -s "$RESULTS.normal" "$RESULTS.expected"; then
 	result 0 "verdicts"
 else
