@@ -9,6 +9,9 @@
 # signature with Debian's keyring; what was downloaded is compared with the
 # checksums of that signed index once more before it is unpacked.
 #
+# A root is unpacked so that its programs run where they are, on a Debian with an
+# older C library: without chroot, and so without a privilege.
+#
 #   SNP_CACHE    cache (default ${XDG_CACHE_HOME:-$HOME/.cache}/snp-vmsa)
 #   SNP_MIRROR   mirror (default http://deb.debian.org/debian)
 #   SNP_KEYRING  keyring (default Debian's)
@@ -31,7 +34,8 @@ line=$(awk -v n="$name" '$1 == n' "$here/versions")
 [ -n "$line" ] || die "'$name' is not in $here/versions"
 # shellcheck disable=SC2086
 set -- $line
-package=$2 kind=$3 suite=$4 pinned=$5 series=$6
+packages=$(echo "$2" | tr ',' ' ') kind=$3 suite=$4 pinned=$5 series=$6
+package=${packages%% *}
 
 mkdir -p "$src" "$dl"
 
@@ -53,15 +57,28 @@ if [ -f "$known" ] && [ -d "$src/$(cat "$known")" ]; then
 	exit 0
 fi
 
+# As new as the source that is there, or would be fetched.
+case $pinned in
+=*)
+	like=$src/${pinned#=}.current
+	line=$(awk -v n="${pinned#=}" '$1 == n { print $2, $5 }' "$here/versions")
+	pinned=${line#* }
+	if [ -f "$like" ]; then
+		pinned=$(cat "$like")
+		pinned=${pinned#"${line% *}-"}
+	fi
+	;;
+esac
+
 case $name in
 linux-*) other="LINUX=/path/to/a/linux/tree" ;;
 qemu) other="QEMU=/path/to/a/qemu-10.0/tree" ;;
-*) other="a network, or SNP_CACHE=/path/to/a/cache that holds $package" ;;
+*) other="a network, or SNP_CACHE=/path/to/a/cache that holds $name" ;;
 esac
 offline() {
 	die "cannot get $package from $mirror${1:+ ($1)}.
 $me: Without a network, provide $other.
-$me: Packages that a build from nothing fetches: $(awk '!/^#/ && NF { printf "%s ", $2 }' "$here/versions")
+$me: Packages that a build from nothing fetches: $(awk '!/^#/ && NF { gsub(",", " ", $2); printf "%s ", $2 }' "$here/versions")
 $me: Their last words: $(tail -n 3 "$apt/log" 2>/dev/null | tr '\n' ' ')"
 }
 
@@ -70,6 +87,7 @@ command -v apt-get > /dev/null || die "apt-get is missing: provide $other"
 
 set_up_apt() {
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/etc"
+	: > "$apt/status"
 	{
 		for s in trixie trixie-backports; do
 			echo "deb [signed-by=$keyring] $mirror $s main"
@@ -82,7 +100,7 @@ set_up_apt() {
 	Dir::Etc::preferencesparts "-";
 	Dir::State "$apt";
 	Dir::State::lists "$apt/lists";
-	Dir::State::status "/dev/null";
+	Dir::State::status "$apt/status";
 	Dir::Cache "$apt";
 	Dir::Cache::archives "$apt/archives";
 	APT::Architecture "amd64";
@@ -146,6 +164,36 @@ choose() {
 
 checksum() { sha256sum "$1" | cut -d' ' -f1; }
 
+# watch WHAT DIRECTORY BYTES COMMAND...: run it; say on stderr how much of BYTES is
+# in the directory, and for how long it runs
+watch() {
+	what=$1 where=$2 total=$(($3 / 1000000))
+	shift 3
+	(
+		n=0 since=$(date +%s)
+		while sleep 2 && kill -0 $$ 2>/dev/null; do
+			n=$((n + 1))
+			# A log file gets a line now and then.
+			[ -t 2 ] || [ $((n % 15)) = 2 ] || continue
+			far=$(du -sb "$where" 2>/dev/null | cut -f1)
+			t=$(($(date +%s) - since))
+			far=$(printf '%s: %d of %d MB, %d:%02d' "$what" $((${far:-0} / 1000000)) \
+				"$total" $((t / 60)) $((t % 60)))
+			if [ -t 2 ]; then
+				printf '\r\033[K%s: %s' "$me" "$far" >&2
+			else
+				say "$far"
+			fi
+		done
+	) 9>&- &
+	watcher=$!
+	rc=0
+	"$@" || rc=$?
+	kill $watcher 2>/dev/null
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+	return $rc
+}
+
 # get_file NAME SHA256 COMMAND...: have dl/NAME with that checksum
 get_file() {
 	file=$1 want=$2
@@ -155,7 +203,7 @@ get_file() {
 		return
 	fi
 	rm -rf "$tmp/get" && mkdir -p "$tmp/get"
-	(cd "$tmp/get" && do_apt "$@" >> "$apt/log") || offline "$file"
+	(cd "$tmp/get" && watch "$package" . "$size" do_apt "$@" >> "$apt/log") || offline "$file"
 	for f in "$tmp/get"/*; do
 		[ -f "$f" ] && mv "$f" "$dl/"
 	done
@@ -179,9 +227,10 @@ mkdir -p "$tmp"
 start=$(date +%s)
 say "$package $version"
 
-if [ "$kind" = deb ]; then
+get_deb() {
 	show=$(do_apt apt-cache show --no-all-versions "$package=$version")
 	sha=$(echo "$show" | awk '/^SHA256:/ { print $2; exit }')
+	size=$(echo "$show" | awk '/^Size:/ { print $2; exit }')
 	# apt-get download writes the epoch's colon as %3a.
 	file=${package}_$(echo "$version" | sed 's/:/%3a/')_$(echo "$show" |
 		awk '/^Architecture:/ { print $2; exit }').deb
@@ -190,28 +239,34 @@ if [ "$kind" = deb ]; then
 	dpkg-deb --fsys-tarfile "$dl/$file" | tar -x -C "$tmp/deb"
 	case $name in
 	linux-*)
-		tar -x -J -C "$tmp" -f "$tmp/deb/usr/src/$package.tar.xz"
+		tar=$tmp/deb/usr/src/$package.tar.xz
+		watch "unpacking $package" "$tmp/$package" \
+			"$(xz --robot -l "$tar" | awk '/^totals/ { print $5 }')" \
+			tar -x -J -C "$tmp" -f "$tar"
 		mv "$tmp/$package" "$tmp/tree"
 		;;
 	*)
 		mv "$tmp/deb" "$tmp/tree"
 		;;
 	esac
-else
+}
+
+get_source() {
 	sums=$(do_apt apt-cache showsrc --only-source "$package" |
 		awk -v v="$version" '
 			/^Version:/ { ok = $2 == v }
 			/^Checksums-Sha256:/ { on = ok; next }
 			/^[^ ]/ { on = 0 }
-			on && NF == 3 { print $1, $3 }')
+			on && NF == 3 { print $1, $2, $3 }')
 	[ -n "$sums" ] || offline "no checksums of $version"
 	echo "$sums" > "$tmp/sums"
-	while read -r sha file; do
+	size=$(awk '{ n += $2 } END { print n }' "$tmp/sums")
+	while read -r sha _ file; do
 		get_file "$file" "$sha" apt-get -q source --download-only "$package=$version"
 	done < "$tmp/sums"
 	mkdir "$tmp/tree"
-	orig=$(awk '$2 ~ /\.orig\.tar/ { print $2 }' "$tmp/sums")
-	debian=$(awk '$2 ~ /\.debian\.tar/ { print $2 }' "$tmp/sums")
+	orig=$(awk '$3 ~ /\.orig\.tar/ { print $3 }' "$tmp/sums")
+	debian=$(awk '$3 ~ /\.debian\.tar/ { print $3 }' "$tmp/sums")
 	tar -x -C "$tmp/tree" --strip-components=1 -f "$dl/$orig"
 	tar -x -C "$tmp" -f "$dl/$debian"
 	if [ "$name" = qemu ]; then
@@ -221,7 +276,64 @@ else
 			patch -s -p1 -F0 -d "$tmp/tree" < "$tmp/debian/patches/$p.patch"
 		done
 	fi
-fi
+}
+
+# The packages and all that they depend on, in one tree. apt compares each with the
+# signed index before it gives it its name.
+get_root() {
+	debs=$dl/$dir
+	mkdir -p "$debs/partial"
+	set -- -q -y --no-install-recommends -t "$suite" install
+	for p in $packages; do
+		case $p in
+		linux-*) set -- "$@" "$p=$version" ;;
+		*) set -- "$@" "$p" ;;
+		esac
+	done
+	size=$(do_apt apt-get --print-uris "$@" | awk "/^'/ { n += \$3 } END { print n + 0 }")
+	watch "$name" "$debs" "$size" do_apt apt-get -o Dir::Cache::archives="$debs" \
+		--download-only "$@" >> "$apt/log" || offline "$*"
+	mkdir "$tmp/tree"
+	# What a Debian of today has for links, and its packages count on.
+	for l in bin sbin lib lib64; do
+		ln -s "usr/$l" "$tmp/tree/$l"
+		mkdir -p "$tmp/tree/usr/$l"
+	done
+	for file in "$debs"/*.deb; do
+		dpkg-deb --fsys-tarfile "$file" | tar -x -C "$tmp/tree" --keep-directory-symlink
+	done
+	rm -rf "$debs"
+	# Nothing here is to give anybody rights.
+	find "$tmp/tree" -perm /6000 -exec chmod ug-s {} +
+	run_in_place "$tmp/tree"
+	# The headers know where they are, if they were installed.
+	# shellcheck disable=SC2016
+	sed -i 's|^KBUILD_OUTPUT=/usr/src/|KBUILD_OUTPUT := $(CURDIR)/../|
+		s|^include /usr/src/|include $(CURDIR)/../|' "$tmp"/tree/usr/src/linux-headers-*/Makefile
+}
+
+# run_in_place ROOT: each program becomes PROGRAM.elf, and a script of its name runs
+# it with the loader and the libraries of its own tree.
+run_in_place() {
+	(cd "$1" && find usr/bin usr/sbin usr/libexec usr/lib/linux-kbuild-* -type f -perm -100) |
+		while read -r f; do
+			[ "$(dd if="$1/$f" bs=1 skip=1 count=3 2>/dev/null)" = ELF ] || continue
+			up=$(dirname "$f" | sed 's|[^/]*|..|g')
+			mv "$1/$f" "$1/$f.elf"
+			cat > "$1/$f" <<-END
+			#!/bin/sh
+			d=\${0%/*} r=\${0%/*}/$up
+			exec "\$r/lib64/ld-linux-x86-64.so.2" --library-path "\$r/usr/lib/x86_64-linux-gnu" \\
+				--argv0 "\$0" "\$d/${f##*/}.elf" "\$@"
+			END
+			chmod 755 "$1/$f"
+		done
+}
+
+case $kind in
+deb | source | root) "get_$kind" ;;
+*) die "$here/versions: '$name' is of an unknown kind '$kind'" ;;
+esac
 
 # Whole or not at all: the name appears when everything is in place.
 rm -rf "${src:?}/$dir"
