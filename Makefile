@@ -6,13 +6,19 @@
 
 BASE	?= linux-7.3
 DEBUG	?= 0
+KERNEL	?=
 V	?= 0
 JOBS	?= $(shell nproc)
 # ccache makes a second build one of seconds; nothing here needs it
 CC	:= $(if $(filter default,$(origin CC)),$(if $(shell command -v ccache),ccache gcc,gcc),$(CC))
 
 TOP	:= $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
-FLAVOUR	:= $(BASE)$(if $(filter 1,$(DEBUG)),-debug)
+# KERNEL=debian: Debian's own kernel of the series, with our KVM modules.
+DEBIAN	:= $(filter debian,$(KERNEL))
+ifneq ($(filter-out debian,$(KERNEL))$(filter 1debian,$(DEBUG)$(DEBIAN)),)
+$(error KERNEL=$(KERNEL) with DEBUG=$(DEBUG): KERNEL is debian, without DEBUG=1, or empty)
+endif
+FLAVOUR	:= $(BASE)$(if $(filter 1,$(DEBUG)),-debug)$(if $(DEBIAN),-debian)
 B	:= $(TOP)/build/$(FLAVOUR)
 LOGDIR	:= $(TOP)/build/log
 VM	:= $(TOP)/tools/vm
@@ -34,6 +40,7 @@ FETCH	:= $(TOP)/tools/fetch/fetch.sh
 # Only in recipes: it may have to download.
 linux_src = $(or $(USER_LINUX),$$($(FETCH) $(BASE)))
 qemu_src = $(or $(USER_QEMU),$$($(FETCH) qemu))
+debian_name := $(BASE:linux-%=debian-%)
 
 # Two builds side by side: the second one waits, and finds it done.
 LOCK	= $(VM)/lock.sh $(TOP)/build/.lock.$(FLAVOUR).$@
@@ -44,7 +51,7 @@ LOCK	= $(VM)/lock.sh $(TOP)/build/.lock.$(FLAVOUR).$@
 
 .PHONY: help
 help: ## this list
-	@echo "make TARGET [BASE=linux-7.3] [DEBUG=1] [V=1] [LINUX=tree] [QEMU=tree]"
+	@echo "make TARGET [BASE=linux-7.3] [DEBUG=1] [KERNEL=debian] [V=1] [LINUX=tree] [QEMU=tree]"
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
 		awk -F'\t' '{ printf "  %-16s %s\n", $$1, $$2 }'
 
@@ -59,13 +66,18 @@ deps: ## install the Debian packages that are needed (as root), or print the lin
 .PHONY: fetch
 fetch: deps ## fetch the sources of Linux and QEMU into the cache
 	$(Q)set -e; for n in $(if $(USER_LINUX),,$(BASE)) $(if $(USER_QEMU),,qemu) \
+		$(if $(DEBIAN),$(debian_name)) \
 		meson pycotap seabios qemu-data ovmf; do $(FETCH) $$n > /dev/null; done
 
 .PHONY: kernel
 kernel: fetch ## the kernel of the machine
+ifneq ($(DEBIAN),)
+	$(Q)$(LOCK) env DEBIAN="$$($(FETCH) $(debian_name))" OUT=$(B)/kernel $(VM)/debian-kernel.sh
+else
 	$(Q)$(LOCK) env LINUX="$(linux_src)" OUT=$(B)/kernel FIXED=$(if $(USER_LINUX),,1) \
 		$(VM)/build-kernel.sh $(VM)/kernel/base.config \
 		$(if $(filter 1,$(DEBUG)),$(VM)/kernel/debug.config)
+endif
 
 .PHONY: qemu
 qemu: fetch ## QEMU with the emulated SNP platform
@@ -73,13 +85,16 @@ qemu: fetch ## QEMU with the emulated SNP platform
 		MESON="$$($(FETCH) meson)" PYCOTAP="$$($(FETCH) pycotap)" $(VM)/build-qemu.sh
 
 # KDIR= another kernel, built or its installed headers; the result is for that one
-KDIR	?= $(B)/kernel
-MODULES	:= $(if $(filter $(B)/kernel,$(KDIR)),$(B)/modules,$(TOP)/build/modules-kdir)
+KDIR	?= $(B)/kernel$(if $(DEBIAN),/headers)
+MODULES	:= $(if $(filter $(B)/kernel%,$(KDIR)),$(B)/modules,$(TOP)/build/modules-kdir)
+# Debian's kernel and its modules are of one compiler: the one in its root.
+modules_env = $(if $(DEBIAN),PATH="$$($(FETCH) $(debian_name))/usr/bin:$$PATH" \
+	CC=x86_64-linux-gnu-gcc-14 STRIP=x86_64-linux-gnu-strip)
 
 .PHONY: modules
-modules: $(if $(filter $(B)/kernel,$(KDIR)),kernel,fetch) ## kvm.ko and kvm-amd.ko with the extension; KDIR= for a kernel of your own
+modules: $(if $(filter $(B)/kernel%,$(KDIR)),kernel,fetch) ## kvm.ko and kvm-amd.ko with the extension; KDIR= for a kernel of your own
 	$(Q)$(LOCK) env LINUX="$(linux_src)" KDIR="$(abspath $(KDIR))" OUT=$(MODULES) \
-		$(VM)/modules.sh
+		$(modules_env) $(VM)/modules.sh
 
 .PHONY: kunit
 kunit: kernel
@@ -99,13 +114,18 @@ tools: deps ## snp-digest, in build/tools
 	$(Q)$(LOCK) $(MAKE) -s -C tools/measure OUT=$(TOP)/build/tools CC="$(CC)"
 
 .PHONY: all
-all: kernel qemu modules selftests kunit runner tools ## everything
+all: kernel qemu modules selftests $(if $(DEBIAN),,kunit) runner tools ## everything
 
 #
 # What is run
 #
 
 T	?=
+# Without T: the stock tests are about KVM without SNP, and would take hours in the
+# debug kernel; Debian's kernel has no KUnit, which is a part of the runner's own.
+ifeq ($(T),)
+T	:= $(if $(filter 1,$(DEBUG)),!stock,$(if $(DEBIAN),!stock !host))
+endif
 TESTS	= --tests $(VM)/tests $(if $(wildcard $(VM)/tests.$(BASE)),--tests $(VM)/tests.$(BASE))
 # The host tests find what they need by these.
 ENV	= BUILD=$(TOP)/build FLAVOUR=$(FLAVOUR) LINUX_SRC="$(linux_src)" \

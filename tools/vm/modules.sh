@@ -3,7 +3,7 @@
 #
 # modules.sh: call build-modules.sh when something changed, with progress.
 #
-#   LINUX, KDIR, OUT, BASE, TOP as there
+#   LINUX, KDIR, OUT, BASE, TOP as there    STRIP  takes the debug information away
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,6 +16,7 @@ if [ "$(cat "$OUT/.snp-key" 2>/dev/null)" != "$key" ] || [ ! -f "$OUT/kvm.ko" ] 
 	rm -f "$OUT/.snp-key"
 	"$here/step.sh" "modules" "$LOGDIR/$(basename "$(dirname "$OUT")")-modules.log" 120 \
 		"$here/build-modules.sh"
+	[ -z "${STRIP:-}" ] || $STRIP -g "$OUT/kvm.ko" "$OUT/kvm-amd.ko"
 	echo "$key" > "$OUT/.snp-key"
 fi
 case $OUT in

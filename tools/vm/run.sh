@@ -11,6 +11,7 @@ top=$(cd "$here/../.." && pwd)
 : "${BUILD:=$top/build}" "${FLAVOUR:=linux-7.3}"
 run=$BUILD/vm/vm-run
 base=${FLAVOUR%-debug}
+base=${base%-debian}
 kernel=$BUILD/$FLAVOUR/kernel
 
 for a in "$@"; do
@@ -28,7 +29,9 @@ set -- --splats "$here/splats" --results "$RESULTS" --times "$BUILD/times.$FLAVO
 	--modules "ext=${EXT_MODULES:-$BUILD/$FLAVOUR/modules}" \
 	--modules "base=$kernel/arch/x86/kvm" --modules "base=$kernel/virt/lib" \
 	--modules "base=$kernel/drivers/crypto/ccp" --modules "base=$kernel/lib/kunit" \
-	--modules "base=$kernel/mm" --modules "base=$BUILD/$FLAVOUR/kunit" \
+	--modules "base=$kernel/mm" --modules "base=$kernel/modules" --modules "base=$BUILD/$FLAVOUR/kunit" \
 	--title "$FLAVOUR, $(cat "$kernel/include/config/kernel.release")" "$@"
+grep -q '^CONFIG_KUNIT=' "$kernel/.config" ||
+	set -- --no-kunit "this kernel has no CONFIG_KUNIT" "$@"
 [ "${V:-0}" != 1 ] || set -- --verbose "$@"
 exec "$run" "$@"

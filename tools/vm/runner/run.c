@@ -56,7 +56,7 @@ struct test {
 	char *label;			/* NAME or NAME@MODSET */
 	int seconds;
 	unsigned int expect;		/* bit mask of outcomes */
-	bool own, may_stale, may_leak, timing, tried, queued;
+	bool own, may_stale, may_leak, timing, tried, queued, placed;
 	bool chosen, done, ran;
 	double last;			/* seconds in an earlier run, or -1 */
 
@@ -107,6 +107,7 @@ static int nr_jobs;
 static struct {
 	const char *qemu, *kernel, *init, *busybox, *results, *splats, *times;
 	const char *backend, *name;
+	const char *no_kunit;		/* why there are no suites to run */
 	const char *fw[8], *progs[8], *mods[8];
 	int nr_fw, nr_progs, nr_mods;
 	double scale;
@@ -432,14 +433,16 @@ static void choose(const char *list)
 	char *copy, *w, *save;
 	int i;
 
-	if (!list || !*list) {
+	/* "!NAME" takes away; when it comes first, from all. */
+	if (!list || !*list || *list == '!') {
 		for (i = 0; i < nr_tests; i++)
 			tests[i].chosen = tests[i].group[0] != '-';
-		return;
 	}
-	copy = xstrdup(list);
+	copy = xstrdup(list ? list : "");
 	for (w = strtok_r(copy, ", ", &save); w; w = strtok_r(NULL, ", ", &save)) {
-		bool any = false;
+		bool any = false, off = *w == '!';
+
+		w += off;
 
 		for (i = 0; i < nr_tests; i++) {
 			struct test *t = &tests[i];
@@ -448,7 +451,7 @@ static void choose(const char *list)
 			if (fnmatch(w, t->label, 0) && fnmatch(w, t->name, 0) &&
 			    strcmp(w, group))
 				continue;
-			t->chosen = true;
+			t->chosen = !off;
 			any = true;
 		}
 		if (!any)
@@ -834,20 +837,63 @@ static const char *find_module(const char *modset, const char *name)
 	return found;
 }
 
-static void add_module(struct cpio *c, const char *modset, const char *name,
-		       bool must)
+static char *add_module(struct cpio *c, const char *modset, const char *name,
+			size_t *len)
 {
 	const char *path = find_module(modset, name);
-	char *as;
+	char *as, *data;
 
-	if (!path) {
-		if (must)
-			die("no %s.ko in the '%s' modules (see --modules)", name, modset);
-		return;
-	}
+	if (!path)
+		die("no %s.ko in the '%s' modules (see --modules)", name, modset);
+	data = slurp(path, len);
+	if (!data)
+		die("cannot read '%s': %s", path, strerror(errno));
 	as = xasprintf("vm/lib/%s.ko", name);
-	cpio_file(c, as, 0644, path);
+	cpio_data(c, as, 0644, data, *len);
 	free(as);
+	return data;
+}
+
+/* The modules of a machine, in load order. */
+struct modlist {
+	struct cpio *c;
+	const char *modset;
+	char *text;			/* /vm/modules */
+};
+
+static bool listed(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; *text; text = strchr(text, '\n') + 1)
+		if (!strncmp(text, name, len) && strchr(" \n", text[len]))
+			return true;
+	return false;
+}
+
+/*
+ * Adds the module after those that it depends on: modpost wrote their names into
+ * its .modinfo, NUL-terminated strings.
+ */
+static void list_module(struct modlist *l, const char *name, const char *params)
+{
+	static const char key[] = "\0depends=";
+	char *data, *deps, *dep, *save, *more;
+	size_t len;
+
+	if (listed(l->text, name))
+		return;
+	data = add_module(l->c, l->modset, name, &len);
+	deps = memmem(data, len, key, sizeof(key) - 1);
+	deps = xstrdup(deps ? deps + sizeof(key) - 1 : "");
+	free(data);
+	for (dep = strtok_r(deps, ",", &save); dep; dep = strtok_r(NULL, ",", &save))
+		list_module(l, dep, NULL);
+	free(deps);
+	more = xasprintf("%s%s%s%s\n", l->text, name, params ? " " : "",
+			 params ? params : "");
+	free(l->text);
+	l->text = more;
 }
 
 /*
@@ -856,11 +902,12 @@ static void add_module(struct cpio *c, const char *modset, const char *name,
  */
 static void add_modules(struct cpio *c, struct machine *m, const char *modset)
 {
-	char *list = xstrdup(m->modules), *w, *save, *text = xstrdup("");
+	struct modlist l = { c, modset, xstrdup("") };
+	char *list = xstrdup(m->modules), *w, *save;
 
 	for (w = strtok_r(list, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
 		bool must = *w != '?';
-		char *params = strchr(w, ':'), *p, *more;
+		char *params = strchr(w, ':'), *p;
 
 		if (!must)
 			w++;
@@ -873,14 +920,10 @@ static void add_modules(struct cpio *c, struct machine *m, const char *modset)
 		for (p = params; p && *p; p++)
 			if (*p == ':')
 				*p = ' ';
-		add_module(c, modset, w, true);
-		more = xasprintf("%s%s%s%s\n", text, w, params ? " " : "",
-				 params ? params : "");
-		free(text);
-		text = more;
+		list_module(&l, w, params);
 	}
-	cpio_data(c, "vm/modules", 0644, text, strlen(text));
-	free(text);
+	cpio_data(c, "vm/modules", 0644, l.text, strlen(l.text));
+	free(l.text);
 	free(list);
 }
 
@@ -901,6 +944,7 @@ static bool add_test_files(struct cpio *c, struct test *t, const char *modset)
 {
 	char *copy = xstrdup(t->command), *w, *save;
 	bool first = true;
+	size_t len;
 
 	for (w = strtok_r(copy, " ;", &save); w; w = strtok_r(NULL, " ;", &save)) {
 		if (!strcmp(t->kind, "kunit")) {
@@ -909,8 +953,8 @@ static bool add_test_files(struct cpio *c, struct test *t, const char *modset)
 					free(copy);
 					return false;
 				}
-				add_module(c, modset, "kunit", true);
-				add_module(c, modset, w, true);
+				free(add_module(c, modset, "kunit", &len));
+				free(add_module(c, modset, w, &len));
 			}
 		} else if (first || *w == '@') {
 			w += *w == '@';
@@ -1522,35 +1566,32 @@ static int cmp_jobs(const void *a, const void *b)
 
 static void plan(void)
 {
-	bool *placed = xrealloc(NULL, nr_tests * sizeof(*placed));
 	int i, k;
 
-	memset(placed, 0, nr_tests * sizeof(*placed));
 	for (i = 0; i < nr_tests; i++) {
 		struct test *t = &tests[i];
 		int *ids, nr = 0;
 		double sum = 0;
 
-		if (!t->chosen || placed[i] || !t->machine)
+		if (!t->chosen || t->done || t->placed || !t->machine)
 			continue;
 		ids = xrealloc(NULL, nr_tests * sizeof(*ids));
 		for (k = i; k < nr_tests; k++) {
 			struct test *u = &tests[k];
 			double last = u->last >= 0 ? u->last : 1;
 
-			if (!u->chosen || placed[k] || u->machine != t->machine ||
+			if (!u->chosen || u->done || u->placed || u->machine != t->machine ||
 			    strcmp(u->modset, t->modset) || (k != i && (t->own || u->own)))
 				continue;
 			if (nr && sum + last > CHUNK_SECONDS)
 				continue;
-			placed[k] = true;
+			u->placed = true;
 			ids[nr++] = k;
 			sum += last;
 		}
 		add_job(ids, nr);
 	}
 	qsort(jobs, nr_jobs, sizeof(*jobs), cmp_jobs);
-	free(placed);
 }
 
 static void on_signal(int sig)
@@ -1698,7 +1739,7 @@ enum {
 	OPT_TESTS = 256, OPT_SELECT, OPT_RESULTS, OPT_QEMU, OPT_FW, OPT_KERNEL,
 	OPT_INIT, OPT_BUSYBOX, OPT_MODULES, OPT_PROGS, OPT_SPLATS, OPT_JOBS,
 	OPT_SCALE, OPT_LIST, OPT_SHELL, OPT_SCAN, OPT_TIMES, OPT_KEEP, OPT_BACKEND,
-	OPT_MAX_RSS, OPT_NAME, OPT_SHOW,
+	OPT_MAX_RSS, OPT_NAME, OPT_SHOW, OPT_NO_KUNIT,
 };
 
 static const struct option options[] = {
@@ -1712,14 +1753,15 @@ static const struct option options[] = {
 	{ "shell", 2, NULL, OPT_SHELL }, { "scan", 0, NULL, OPT_SCAN },
 	{ "times", 1, NULL, OPT_TIMES }, { "keep-initrd", 0, NULL, OPT_KEEP },
 	{ "backend", 1, NULL, OPT_BACKEND }, { "max-rss-mb", 1, NULL, OPT_MAX_RSS },
-	{ "title", 1, NULL, OPT_NAME }, { "show", 0, NULL, OPT_SHOW }, { "verbose", 0, NULL, 'v' },
+	{ "title", 1, NULL, OPT_NAME }, { "show", 0, NULL, OPT_SHOW },
+	{ "no-kunit", 1, NULL, OPT_NO_KUNIT }, { "verbose", 0, NULL, 'v' },
 	{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 }
 };
 
 static const char help[] =
 "usage: vm-run --tests FILE... [--select NAMES] --qemu BIN --kernel IMAGE --init BIN ...\n"
 "  --tests FILE         declarations of machines and tests; may be repeated\n"
-"  --select NAMES       tests, groups or patterns (comma or space between)\n"
+"  --select NAMES       tests, groups or patterns (comma or space between); !NAME: not it\n"
 "  --list               show the tests and stop\n"
 "  --results DIR        logs (previous run: DIR/prev)    --times FILE  how long tests took\n"
 "  --qemu BIN           --firmware DIR (repeated)        --kernel IMAGE\n"
@@ -1731,6 +1773,7 @@ static const char help[] =
 "  --jobs N             machines at a time               --scale F  stretch time limits\n"
 "  --max-rss-mb N       limit on the memory of one QEMU  --backend NAME   --title TEXT\n"
 "  --show               what the tests print, instead of KTAP\n"
+"  --no-kunit REASON    KUnit suites skip, and are expected to\n"
 "  --keep-initrd        --verbose                        --help\n";
 
 static void add_dir(const char **list, int *nr, const char *dir)
@@ -1825,6 +1868,9 @@ int main(int argc, char **argv)
 		case OPT_NAME:
 			opt.name = optarg;
 			break;
+		case OPT_NO_KUNIT:
+			opt.no_kunit = optarg;
+			break;
 		case OPT_SHOW:
 			opt.show = true;
 			break;
@@ -1872,11 +1918,17 @@ int main(int argc, char **argv)
 	run_start = now();
 	read_times();
 	open_results();
-	plan();
 	out("KTAP version 1\n");
 	if (opt.name)
 		out("# %s\n", opt.name);
 	out("# backend: %s\n", opt.backend);
+	for (i = 0; i < nr_tests && opt.no_kunit; i++) {
+		if (!tests[i].chosen || strcmp(tests[i].kind, "kunit"))
+			continue;
+		tests[i].expect = 1u << SKIP;
+		verdict(&tests[i], SKIP, xstrdup(opt.no_kunit));
+	}
+	plan();
 	run_all();
 	write_times();
 
