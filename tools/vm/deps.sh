@@ -7,7 +7,7 @@ set -eu
 
 packages="
 	bash bc bison build-essential busybox-static ca-certificates cpio debian-archive-keyring
-	dpkg-dev flex gawk git kmod libcap-dev libelf-dev libglib2.0-dev libnuma-dev
+	dpkg-dev flex gawk git gpg gpg-agent kmod libcap-dev libelf-dev libglib2.0-dev libnuma-dev
 	libpixman-1-dev libssl-dev liburing-dev ninja-build patch perl pkg-config
 	python3 python3-venv rsync shellcheck uuid-dev xz-utils zlib1g-dev
 "

@@ -1,48 +1,180 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# fetch.sh: what fetching does when it cannot.
+# fetch.sh: what fetching does when it cannot, and that nothing half done is left.
+# A mirror of its own, signed by a key of its own, stands in for Debian's.
+# The functions are called by check().
+# shellcheck disable=SC2317
 set -u
 
-top=$(cd "$(dirname "$0")/../../.." && pwd)
-fetch=$top/tools/fetch/fetch.sh
-SNP_CACHE=$(mktemp -d "${TMPDIR:-/tmp}/snp-fetch.XXXXXX")
-export SNP_CACHE
-trap 'rm -rf "$SNP_CACHE"' EXIT
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../../.." && pwd)
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/snp-fetch.XXXXXX")
+trap 'gpgconf --kill gpg-agent 2>/dev/null; rm -rf "$tmp"' EXIT
 n=0 bad=0
+# shellcheck source=/dev/null
+. "$here/../ktap.sh"
+# shellcheck source=/dev/null
+. "$here/mirror.sh"
 
-result() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-	else
-		bad=1
-		echo "not ok $n $2"
-		sed 's/^/# /' "$SNP_CACHE/err"
-	fi
+out=$tmp/out err=$tmp/err
+# fetch NAME [COMMAND]: from the mirror; what it prints is in $out and $err
+fetch() {
+	"$tmp/fetch/fetch.sh" "$@" > "$out" 2> "$err"
 }
 
+# check TEXT COMMAND...: one line of the list, with what fetch said if it is bad
+check() {
+	text=$1
+	shift
+	rc=0
+	"$@" || rc=1
+	result $rc "$text"
+	[ $rc = 0 ] || sed 's/^/# /' "$out" "$err"
+}
+
+fresh() { rm -rf "$SNP_CACHE"; }
+pin() { sed -i "s/^$1 .*/$1 $1 $2 trixie $3 $4/" "$tmp/fetch/versions"; }
+says() { grep -q "$1" "$err"; }
+no_tree() { [ -z "$(ls "$SNP_CACHE/src")" ] && [ ! -s "$out" ]; }
+whole() {
+	[ "$(cat "$out")" = "$SNP_CACHE/src/$1-1.2-1" ] &&
+		cmp -s "$tmp/$2/data" "$SNP_CACHE/src/$1-1.2-1/${3:-}data"
+}
+whole_thing() { whole thing thing/usr/share/thing usr/share/thing/; }
+whole_stuff() { whole stuff stuff-1.2-1; }
+
+# killed_in COMMAND TEXT: fetch `thing`, killed when COMMAND with TEXT has done half
+killed_in() {
+	mkdir -p "$tmp/bin"
+	cat > "$tmp/bin/$1" <<-END
+	#!/bin/sh
+	case "\$*" in
+	*$2*)
+		[ $1 = tar ] && head -c 20000 | $(command -v "$1") "\$@" 2>/dev/null
+		[ $1 = tar ] || echo half > thing_1.2-1_all.deb
+		kill -9 \$(cat "$tmp/pid")
+		exit 1
+		;;
+	esac
+	exec $(command -v "$1") "\$@"
+	END
+	chmod +x "$tmp/bin/$1"
+	# shellcheck disable=SC2016
+	PATH=$tmp/bin:$PATH sh -c 'echo $$ > "$0/pid"; exec "$0/fetch/fetch.sh" thing' "$tmp" \
+		> "$out" 2> "$err"
+	killed=$?
+	rm -rf "${tmp:?}/bin"
+	[ "$killed" = 137 ]
+}
+
+export SNP_CACHE="$tmp/cache" SNP_RETRIES=0
 echo "KTAP version 1"
-# Port 9 refuses at once.
-export SNP_RETRIES=0
-SNP_MIRROR=http://127.0.0.1:9/debian "$fetch" linux-7.3 > "$SNP_CACHE/out" 2> "$SNP_CACHE/err"
-[ $? -eq 1 ] && grep -q 'LINUX=/path' "$SNP_CACHE/err" && grep -q linux-source-7.3 "$SNP_CACHE/err"
-result $? "no network: names LINUX= and the packages"
-SNP_MIRROR=http://127.0.0.1:9/debian "$fetch" qemu > "$SNP_CACHE/out" 2> "$SNP_CACHE/err"
-[ $? -eq 1 ] && grep -q 'QEMU=/path' "$SNP_CACHE/err"
-result $? "no network: names QEMU="
-[ ! -s "$SNP_CACHE/out" ]; result $? "prints no directory"
-[ -z "$(ls "$SNP_CACHE/src")" ]; result $? "leaves no tree"
+
+# Debian's names, but nobody answers: port 9 refuses at once.
+none=http://127.0.0.1:9/debian
+mkdir -p "$tmp/fetch"
+cp "$top"/tools/fetch/* "$tmp/fetch/"
+SNP_MIRROR=$none fetch linux-7.3
+rc=$?
+check "no network: exit code" test $rc = 1
+check "no network: names LINUX=" says 'LINUX=/path'
+check "no network: names the packages" says 'linux-source-7.3 .*qemu'
+check "no network: leaves no tree, prints no directory" no_tree
+SNP_MIRROR=$none fetch qemu
+check "no network: names QEMU=" says 'QEMU=/path'
 # What an interrupted run leaves: a name without its tree.
 echo linux-source-7.3-x > "$SNP_CACHE/src/linux-7.3.current"
-SNP_MIRROR=http://127.0.0.1:9/debian "$fetch" linux-7.3 > "$SNP_CACHE/out" 2> "$SNP_CACHE/err"
-[ $? -eq 1 ]; result $? "a name without a tree does not count"
+SNP_MIRROR=$none fetch linux-7.3
+rc=$?
+check "a name without a tree does not count" test $rc = 1
 mkdir "$SNP_CACHE/src/linux-source-7.3-x"
-[ "$("$fetch" linux-7.3 2> "$SNP_CACHE/err")" = "$SNP_CACHE/src/linux-source-7.3-x" ]
-result $? "what is there needs no network"
-"$fetch" nonsense > "$SNP_CACHE/out" 2> "$SNP_CACHE/err"
-[ $? -eq 1 ]; result $? "unknown package"
-SNP_KEYRING=/dev/null/none "$fetch" qemu > "$SNP_CACHE/out" 2> "$SNP_CACHE/err"
-[ $? -eq 1 ] && grep -q keyring "$SNP_CACHE/err"; result $? "no keyring"
+SNP_MIRROR=$none fetch linux-7.3
+check "what is there needs no network" grep -qx "$SNP_CACHE/src/linux-source-7.3-x" "$out"
+fetch nonsense
+rc=$?
+check "unknown package" test $rc = 1
+SNP_KEYRING=/dev/null/none fetch qemu
+check "no keyring" says keyring
+
+make_mirror "$tmp" 1.2-1
+export SNP_MIRROR="copy:${mirror:?}" SNP_KEYRING="$tmp/keyring.gpg"
+fresh
+fetch thing
+check "a binary package" whole_thing
+fetch stuff
+check "a source package" whole_stuff
+
+fresh
+pin thing deb 1.1-1 1.
+fetch thing
+check "pin vanished: the newest of the series" whole_thing
+check "pin vanished: says so" says 'thing 1.1-1 is gone from trixie; using 1.2-1'
+fresh
+pin thing deb 2.0-1 2.
+fetch thing
+rc=$?
+check "series vanished: exit code" test $rc = 1
+check "series vanished: names it" says 'no version 2.x'
+check "series vanished: no tree" no_tree
+pin thing deb 1.2-1 1.
+
+fresh
+check "killed in the download" killed_in apt-get download
+check "killed in the download: no tree" no_tree
+fetch thing
+check "killed in the download: the next run has all" whole_thing
+fresh
+check "killed in the unpacking" killed_in tar -x
+check "killed in the unpacking: no tree" no_tree
+fetch thing
+check "killed in the unpacking: the next run has all" whole_thing
+check "killed in the unpacking: nothing is left" test -z "$(find "$SNP_CACHE" -name 'tmp.*')"
+
+fresh
+fetch thing &
+first=$!
+"$tmp/fetch/fetch.sh" thing > "$out.2" 2> "$err.2"
+wait $first
+check "two at once: the first" whole_thing
+mv "$out.2" "$out"
+mv "$err.2" "$err"
+check "two at once: the second" whole_thing
+{ flock 7; fetch thing & sleep 0.5; } 7> "$SNP_CACHE/fetch.lock"
+wait
+check "what is there needs no lock" whole_thing
+
+# Of the mirror nothing is believed that the key did not sign.
+fresh
+echo more >> "$mirror/pool/thing_1.2-1_all.deb"
+fetch thing
+rc=$?
+check "a package with another content: exit code" test $rc = 1
+check "a package with another content: no tree" no_tree
+make_lists
+sed -i 's/^Size: .*/Size: 7/' "$mirror/dists/trixie/main/binary-amd64/Packages"
+fresh
+fetch thing
+rc=$?
+check "a list with another content: exit code" test $rc = 1
+check "a list with another content: no tree" no_tree
+make_lists
+for s in trixie trixie-backports; do
+	sed '1,/^$/d; /^-----BEGIN/,$d' "$mirror/dists/$s/InRelease" > "$mirror/dists/$s/Release"
+	rm "$mirror/dists/$s/InRelease"
+done
+fresh
+fetch thing
+rc=$?
+check "lists without a signature: exit code" test $rc = 1
+check "lists without a signature: no tree" no_tree
+
+# Two builds: lock.sh of the Makefile.
+"$here/../lock.sh" "$tmp/lock" sh -c "sleep 1; echo 1 >> $tmp/order" &
+sleep 0.3
+"$here/../lock.sh" "$tmp/lock" sh -c "echo 2 >> $tmp/order" 2> "$err"
+wait
+check "a second build waits" test "$(tr '\n' ' ' < "$tmp/order")" = "1 2 "
+check "a second build says that it waits" says waiting
 echo "1..$n"
 exit $bad
