@@ -35,6 +35,9 @@ ifneq ($(QEMU),)
 USER_QEMU := $(abspath $(QEMU))
 endif
 unexport LINUX QEMU
+# Such a tree may change at any time; one in the cache does not.
+fixed_linux := $(if $(USER_LINUX),,1)
+fixed_qemu := $(if $(USER_QEMU),,1)
 
 FETCH	:= $(TOP)/tools/fetch/fetch.sh
 # Only in recipes: it may have to download.
@@ -74,14 +77,14 @@ kernel: fetch ## the kernel of the machine
 ifneq ($(DEBIAN),)
 	$(Q)$(LOCK) env DEBIAN="$$($(FETCH) $(debian_name))" OUT=$(B)/kernel $(VM)/debian-kernel.sh
 else
-	$(Q)$(LOCK) env LINUX="$(linux_src)" OUT=$(B)/kernel FIXED=$(if $(USER_LINUX),,1) \
+	$(Q)$(LOCK) env LINUX="$(linux_src)" OUT=$(B)/kernel FIXED=$(fixed_linux) \
 		$(VM)/build-kernel.sh $(VM)/kernel/base.config \
 		$(if $(filter 1,$(DEBUG)),$(VM)/kernel/debug.config)
 endif
 
 .PHONY: qemu
 qemu: fetch ## QEMU with the emulated SNP platform
-	$(Q)$(LOCK) env QEMU="$(qemu_src)" TREE=$(TOP)/build/qemu-src OUT=$(TOP)/build/qemu \
+	$(Q)$(LOCK) env QEMU="$(qemu_src)" FIXED=$(fixed_qemu) TREE=$(TOP)/build/qemu-src OUT=$(TOP)/build/qemu \
 		MESON="$$($(FETCH) meson)" PYCOTAP="$$($(FETCH) pycotap)" $(VM)/build-qemu.sh
 
 # KDIR= another kernel, built or its installed headers; the result is for that one
@@ -94,7 +97,7 @@ modules_env = $(if $(DEBIAN),PATH="$$($(FETCH) $(debian_name))/usr/bin:$$PATH" \
 .PHONY: modules
 modules: $(if $(filter $(B)/kernel%,$(KDIR)),kernel,fetch) ## kvm.ko and kvm-amd.ko with the extension; KDIR= for a kernel of your own
 	$(Q)$(LOCK) env LINUX="$(linux_src)" KDIR="$(abspath $(KDIR))" OUT=$(MODULES) \
-		$(modules_env) $(VM)/modules.sh
+		FIXED=$(fixed_linux) $(modules_env) $(VM)/modules.sh
 
 .PHONY: kunit
 kunit: kernel
@@ -103,7 +106,7 @@ kunit: kernel
 .PHONY: selftests
 selftests: fetch ## the base's KVM selftests and ours
 	$(Q)$(LOCK) env LINUX="$(linux_src)" OUT=$(TOP)/build/$(BASE)/selftests \
-		$(VM)/build-selftests.sh
+		FIXED=$(fixed_linux) $(VM)/build-selftests.sh
 
 .PHONY: runner
 runner: deps
@@ -177,7 +180,7 @@ check-hw: selftests runner ## the SNP tests on this host, which has to be one wi
 
 .PHONY: check-mutants
 check-mutants: all ## break the code on purpose: a named test must turn red; M=NAME for one
-	$(Q)$(LOCK) env $(ENV) QEMU_SRC="$(qemu_src)" MESON="$$($(FETCH) meson)" \
+	$(Q)$(LOCK) env $(ENV) FIXED_LINUX=$(fixed_linux) FIXED_QEMU=$(fixed_qemu) QEMU_SRC="$(qemu_src)" MESON="$$($(FETCH) meson)" \
 		PYCOTAP="$$($(FETCH) pycotap)" $(VM)/mutants.sh $(M)
 
 FUZZ_SECONDS ?= 60

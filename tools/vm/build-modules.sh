@@ -9,6 +9,7 @@
 #   OUT    where to build; result is $OUT/kvm.ko and $OUT/kvm-amd.ko
 #   BASE   names patches/$BASE (default linux-7.3)
 #   CC     compiler (default gcc), JOBS (default nproc), V=1 for commands
+#   LINUX_KEY  another when LINUX has changed
 #   NOEXT=1 builds the base's own KVM the same way, without the extension
 # Exits non-zero, and leaves no stale module behind, on any failure.
 set -eu
@@ -34,7 +35,7 @@ fi
 
 # Lay out the base anew when a patch or the base itself changed.
 # shellcheck disable=SC2086
-key=$({ echo "$LINUX $KDIR $NOEXT"; cat "$LINUX/Makefile" "$0" $patches; } | sha256sum)
+key=$({ echo "$LINUX $KDIR $NOEXT${LINUX_KEY:+ $LINUX_KEY}"; cat "$LINUX/Makefile" "$0" $patches; } | sha256sum)
 src=$OUT/src
 if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
 	rm -rf "$src.new" "$src"

@@ -4,6 +4,7 @@
 # build-qemu.sh: QEMU with the emulated SNP platform.
 #
 #   QEMU    pristine source tree        TOP    this project
+#   FIXED   empty: that tree may change (one of the user's own)
 #   TREE    where the patched copy goes OUT    build directory
 #   MESON, PYCOTAP  unpacked packages   CC, JOBS, V as in the Makefile
 set -eu
@@ -22,14 +23,27 @@ series=$(find "$TOP/patches/qemu-10.0" -name '*.patch' 2>/dev/null | sort)
 # shellcheck disable=SC2086
 key=$({ echo "$QEMU"; cat "$0" "$QEMU/VERSION" $series; } | sha256sum)
 
+# What may differ from the copy, because the patches and our files are in it.
+sed_files='s/^\(---\|+++\) [ab]\/\([^	]*\).*/\2/p'
+if [ -z "${FIXED:-}" ]; then
+	# shellcheck disable=SC2086
+	key=$key$(cd "$QEMU" && sed -n "$sed_files" $series | sort -u |
+		xargs -r sha256sum 2>/dev/null | sha256sum)
+fi
+
 # A copy of the pristine tree, once; then only what the patches touch is written,
 # so that ninja compiles only what follows from an edited patch.
 if [ "$(cat "$TREE/.snp-source" 2>/dev/null)" != "$QEMU" ]; then
 	rm -rf "$TREE" "$TREE.new"
 	mkdir -p "$(dirname "$TREE")"
-	cp -a "$QEMU" "$TREE.new"
+	rsync -a --exclude=/.git --exclude=/build "$QEMU/" "$TREE.new/"
 	echo "$QEMU" > "$TREE.new/.snp-source"
 	mv "$TREE.new" "$TREE"
+elif [ -z "${FIXED:-}" ]; then
+	# By content, and with the time of now: ninja must see what changed.
+	touch "$TREE/.snp-touched"
+	rsync -rlpc --exclude-from="$TREE/.snp-touched" --exclude='/.snp-*' --exclude=/.git \
+		--exclude=/build --exclude=/target/i386/snp --exclude=/hw/i386/snp "$QEMU/" "$TREE/"
 fi
 if [ "$(cat "$TREE/.snp-key" 2>/dev/null)" != "$key" ]; then
 	tmp=$TREE.touched
@@ -37,7 +51,7 @@ if [ "$(cat "$TREE/.snp-key" 2>/dev/null)" != "$key" ]; then
 	mkdir -p "$tmp"
 	rm -f "$TREE/.snp-key"
 	# shellcheck disable=SC2086
-	[ -z "$series" ] || sed -n 's/^\(---\|+++\) [ab]\/\([^	]*\).*/\2/p' $series |
+	[ -z "$series" ] || sed -n "$sed_files" $series |
 		sort -u > "$tmp/.list"
 	[ -n "$series" ] || : > "$tmp/.list"
 	while read -r f; do
@@ -107,6 +121,8 @@ options="--target-list=x86_64-softmmu --disable-docs --disable-user --disable-to
 	--disable-install-blobs --disable-werror --disable-download
 	--enable-trace-backends=log"
 config="$TREE $CC $MESON $options"
+# ninja goes by time, and files of another tree may be older than what was built.
+[ -n "${FIXED:-}" ] || config="$config $QEMU"
 if [ "$(cat "$OUT/.snp-config" 2>/dev/null)" != "$config" ]; then
 	rm -rf "$OUT"
 	mkdir -p "$OUT"

@@ -5,6 +5,7 @@
 # them without symbols, as they go into a machine.
 #
 #   LINUX  source tree        TOP  this project     OUT  build directory
+#   FIXED  empty: LINUX may change (a tree of the user's own)
 #   CC, JOBS, V as in the Makefile
 set -eu
 
@@ -13,13 +14,23 @@ here=$(cd "$(dirname "$0")" && pwd)
 log=${LOGDIR:-$OUT}/$(basename "$(dirname "$OUT")")-selftests.log
 list=$LINUX/tools/testing/selftests/kvm/Makefile.kvm
 
+# What is built in OUT is of one tree.
+if [ -f "$OUT/.snp-linux" ] && [ "$(cat "$OUT/.snp-linux")" != "$LINUX" ]; then
+	rm -rf "$OUT"
+fi
 mkdir -p "$OUT/strip"
+echo "$LINUX" > "$OUT/.snp-linux"
 key=$({ echo "$LINUX"; $CC --version; cat "$0" "$LINUX/Makefile" "$list"
 	cat "$TOP"/tools/platform/hw-i386-snp/snp-ctl-regs.h "$TOP"/tools/vm/snpctl.h
 	find "$TOP"/selftests "$TOP"/uapi "$TOP"/tools/platform/tests/snp_guest_test.c \
 		"$TOP"/tools/demo "$TOP"/tools/zap "$TOP"/tools/timeline -type f -exec sha256sum {} + |
 		sort; } | sha256sum)
-[ "$(cat "$OUT/.snp-key" 2>/dev/null)" = "$key" ] && exit 0
+if [ -z "${FIXED:-}" ]; then
+	# Its files are copied anew.
+	rm -f "$OUT/tree/.done" "$OUT/usr/include/.done"
+elif [ "$(cat "$OUT/.snp-key" 2>/dev/null)" = "$key" ]; then
+	exit 0
+fi
 rm -f "$OUT/.snp-key"
 
 progs=$(sed -n 's/^TEST_GEN_PROGS_\(EXTENDED_\)*\(COMMON\|x86\) *+*= *\([a-z][a-z0-9_\/ ]*\)$/\3/p' "$list")

@@ -4,10 +4,14 @@
 # modules.sh: call build-modules.sh when something changed, with progress.
 #
 #   LINUX, KDIR, OUT, BASE, TOP as there    STRIP  takes the debug information away
+#   FIXED  empty: LINUX may change (a tree of the user's own)
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-key=$({ echo "$LINUX $KDIR"; cat "$KDIR/Module.symvers" "$KDIR/include/config/kernel.release"
+[ -n "${FIXED:-}" ] || LINUX_KEY=$(cd "$LINUX" && find arch/x86/kvm virt/kvm -name '*.[chS]' \
+	-exec sha256sum {} + | sort | sha256sum)
+export LINUX_KEY="${LINUX_KEY:-}"
+key=$({ echo "$LINUX $KDIR $LINUX_KEY"; cat "$KDIR/Module.symvers" "$KDIR/include/config/kernel.release"
 	cat "$here/build-modules.sh" "$TOP/Kbuild"
 	find "$TOP/kernel" "$TOP/uapi" "$TOP/patches/$BASE" -type f -exec sha256sum {} + |
 	sort; } | sha256sum)

@@ -6,6 +6,7 @@
 # no longer applies, no longer builds or stays green fails.
 #
 #   BUILD, FLAVOUR, LINUX_SRC, QEMU_SRC, MESON, PYCOTAP, SEABIOS, QEMU_DATA, JOBS
+#   FIXED_LINUX, FIXED_QEMU  FIXED of the scripts that build
 set -eu
 
 vm=$(cd "$(dirname "$0")" && pwd)
@@ -38,12 +39,12 @@ restore() {
 }
 
 build_modules() {
-	LINUX=$LINUX_SRC KDIR=$BUILD/$FLAVOUR/kernel OUT=$work/modules TOP=$copy \
+	FIXED=${FIXED_LINUX:-} LINUX=$LINUX_SRC KDIR=$BUILD/$FLAVOUR/kernel OUT=$work/modules TOP=$copy \
 		"$copy/tools/vm/modules.sh"
 }
 
 build_qemu() {
-	QEMU=$QEMU_SRC TREE=$BUILD/qemu-src OUT=$BUILD/qemu TOP=$1 "$vm/build-qemu.sh"
+	FIXED=${FIXED_QEMU:-} QEMU=$QEMU_SRC TREE=$BUILD/qemu-src OUT=$BUILD/qemu TOP=$1 "$vm/build-qemu.sh"
 }
 
 # Whatever happens, the real QEMU is what the next build finds.
