@@ -45,8 +45,9 @@ linux_src = $(or $(USER_LINUX),$$($(FETCH) $(BASE)))
 qemu_src = $(or $(USER_QEMU),$$($(FETCH) qemu))
 debian_name := $(BASE:linux-%=debian-%)
 
-# Two builds side by side: the second one waits, and finds it done.
-LOCK	= $(VM)/lock.sh $(TOP)/build/.lock.$(FLAVOUR).$@
+# Two builds side by side: the second one waits, and finds it done. Flavours share
+# some of what is built.
+LOCK	= $(VM)/lock.sh $(TOP)/build/.lock.$@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -64,7 +65,7 @@ help: ## this list
 
 .PHONY: deps
 deps: ## install the Debian packages that are needed (as root), or print the line
-	$(Q)LOGDIR=$(LOGDIR) $(VM)/deps.sh
+	$(Q)$(LOCK) $(VM)/deps.sh
 
 .PHONY: fetch
 fetch: deps ## fetch the sources of Linux and QEMU into the cache

@@ -31,7 +31,8 @@ die() { say "$*"; exit 1; }
 
 name=${1:?name of a package in $here/versions}
 line=$(awk -v n="$name" '$1 == n' "$here/versions")
-[ -n "$line" ] || die "'$name' is not in $here/versions"
+[ -n "$line" ] || die "'$name' is not in $here/versions, which has: $(
+	awk '!/^#/ && NF { printf "%s ", $1 }' "$here/versions")"
 # shellcheck disable=SC2086
 set -- $line
 packages=$(echo "$2" | tr ',' ' ') kind=$3 suite=$4 pinned=$5 series=$6

@@ -13,6 +13,10 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 log=${LOGDIR:-$OUT}/$(basename "$(dirname "$OUT")")-selftests.log
 list=$LINUX/tools/testing/selftests/kvm/Makefile.kvm
+[ -f "$list" ] || {
+	echo "build-selftests: no $list; want an unpacked kernel source" >&2
+	exit 1
+}
 
 # What is built in OUT is of one tree.
 if [ -f "$OUT/.snp-linux" ] && [ "$(cat "$OUT/.snp-linux")" != "$LINUX" ]; then

@@ -11,10 +11,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 [ -n "${FIXED:-}" ] || LINUX_KEY=$(cd "$LINUX" && find arch/x86/kvm virt/kvm -name '*.[chS]' \
 	-exec sha256sum {} + | sort | sha256sum)
 export LINUX_KEY="${LINUX_KEY:-}"
+# What is missing is for build-modules.sh to name.
 key=$({ echo "$LINUX $KDIR $LINUX_KEY"; cat "$KDIR/Module.symvers" "$KDIR/include/config/kernel.release"
 	cat "$here/build-modules.sh" "$TOP/Kbuild"
 	find "$TOP/kernel" "$TOP/uapi" "$TOP/patches/$BASE" -type f -exec sha256sum {} + |
-	sort; } | sha256sum)
+	sort; } 2>/dev/null | sha256sum)
 if [ "$(cat "$OUT/.snp-key" 2>/dev/null)" != "$key" ] || [ ! -f "$OUT/kvm.ko" ] ||
 	[ ! -f "$OUT/kvm-amd.ko" ]; then
 	rm -f "$OUT/.snp-key"
