@@ -257,6 +257,9 @@ static uint64_t ctl_read(void *opaque, hwaddr addr, unsigned size)
         return qatomic_read(
             &snp_platform->counter[(addr - SNP_CTL_COUNTER_BASE) / 8]);
     }
+    if (IN(addr, SNP_CTL_LD, SNP_CTL_LD_WORDS, 8)) {
+        return ldq_le_p(snp_fw.last_ld + (addr - SNP_CTL_LD));
+    }
     if (IN(addr, SNP_CTL_STATE_BASE, SNP_CTL_PAGE_NR, 8)) {
         scan_rmp(&scan);
         return scan.state[(addr - SNP_CTL_STATE_BASE) / 8];

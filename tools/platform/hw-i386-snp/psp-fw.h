@@ -104,6 +104,7 @@ typedef struct SnpFw {
     uint32_t mask_chip;         /* bits of SNP_CONFIG */
     uint64_t guest_seq;
     uint32_t next_handle;
+    uint8_t last_ld[SNP_DIGEST_LEN];    /* at the last SNP_LAUNCH_FINISH */
     GHashTable *snp_guests;     /* by page of the context */
     GHashTable *sev_guests;     /* by handle */
     FwAsid asid[SNP_MAX_ASID + 1];

@@ -307,6 +307,7 @@ static FwStatus cmd_launch_finish(uint8_t *buf)
     if (!g->asid) {
         return FW_INACTIVE;
     }
+    memcpy(snp_fw.last_ld, g->ld, sizeof(snp_fw.last_ld));
     if (id_en) {
         if (!fw_read(idb, id, sizeof(id)) || !fw_is_ram(ida, ID_AUTH_SIZE)) {
             return FW_INVALID_ADDRESS;

@@ -165,4 +165,12 @@ enum snp_ctl_hold {
     SNP_CTL_HOLD_NR
 };
 
+/*
+ * Launch digest, 48 bytes, of the guest whose SNP_LAUNCH_FINISH came last, whether
+ * it was accepted or not; zeros if there was none.  Hardware shows it to nobody but
+ * the guest.
+ */
+#define SNP_CTL_LD              0x700
+#define SNP_CTL_LD_WORDS        6
+
 #endif
