@@ -109,6 +109,11 @@ selftests: fetch ## the base's KVM selftests and ours
 	$(Q)$(LOCK) env LINUX="$(linux_src)" OUT=$(TOP)/build/$(BASE)/selftests \
 		FIXED=$(fixed_linux) $(VM)/build-selftests.sh
 
+.PHONY: launch
+launch: selftests ## snp-mkigvm, and a guest in an IGVM file
+	$(Q)$(LOCK) $(MAKE) -s -C tools/launch strip OUT=$(TOP)/build/$(BASE)/launch \
+		HDR=$(TOP)/build/$(BASE)/selftests/usr/include CC="$(CC)"
+
 .PHONY: runner
 runner: deps
 	$(Q)$(LOCK) $(MAKE) -s -C $(VM) OUT=$(TOP)/build/vm CC="$(CC)"
@@ -118,7 +123,7 @@ tools: deps ## snp-digest, in build/tools
 	$(Q)$(LOCK) $(MAKE) -s -C tools/measure OUT=$(TOP)/build/tools CC="$(CC)"
 
 .PHONY: all
-all: kernel qemu modules selftests $(if $(DEBIAN),,kunit) runner tools ## everything
+all: kernel qemu modules selftests launch $(if $(DEBIAN),,kunit) runner tools ## everything
 
 #
 # What is run
