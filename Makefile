@@ -110,7 +110,7 @@ selftests: fetch ## the base's KVM selftests and ours
 		FIXED=$(fixed_linux) $(VM)/build-selftests.sh
 
 .PHONY: launch
-launch: selftests ## snp-mkigvm, and a guest in an IGVM file
+launch: selftests ## snp-launch, snp-mkigvm and a guest for them
 	$(Q)$(LOCK) $(MAKE) -s -C tools/launch strip OUT=$(TOP)/build/$(BASE)/launch \
 		HDR=$(TOP)/build/$(BASE)/selftests/usr/include CC="$(CC)"
 
@@ -180,7 +180,7 @@ shell: all ## a shell in the machine; T= brings these tests' programs along
 	$(Q)$(RUN) --shell $(if $(T),--select "$(T)")
 
 .PHONY: check-hw
-check-hw: selftests runner ## the SNP tests on this host, which has to be one with SNP; KDIR= for its kernel
+check-hw: selftests launch runner ## the SNP tests on this host, which has to be one with SNP; KDIR= for its kernel
 	$(Q)BUILD=$(TOP)/build MODULES=$(MODULES) RESULTS=$(RESULTS) \
 		$(VM)/hw.sh $(filter-out --tests,$(TESTS))
 

@@ -31,8 +31,9 @@ done
 rm -rf "$RESULTS.hw"
 mkdir -p "$RESULTS.hw"
 # What counts stale runs and pages left is the emulated platform; the programs skip it.
-awk -v dir="$progs" '$1 == "test" && $4 == "prog" && $6 ~ /^(ext|both)$/ &&
-		($3 == "sev" || $3 == "vmsa") {
+awk -v selftests="$progs" -v launch="$BUILD/$BASE/launch/strip" '
+	$1 == "test" && $4 == "prog" && $6 ~ /^(ext|both)$/ && $3 ~ /^(sev|vmsa|launch)$/ {
+	dir = $3 == "launch" ? launch : selftests
 	line = "test " $2 " " $3 " host - - " $7 " " $8 " -"
 	for (i = 10; i <= NF; i++)
 		line = line " " (i == 10 ? dir "/" $i : $i)
