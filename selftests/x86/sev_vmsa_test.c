@@ -853,6 +853,33 @@ TEST_F(vmsa, from_vcpu_finish_again)
 }
 
 /*
+ * LAUNCH_FINISH is done with the vCPU but failed later: a zap after that is for
+ * KVM_RUN to tell, and does not keep the launch from ending.
+ */
+TEST_F(vmsa, lost_between_finishes)
+{
+	struct snp_vm *s = self->s;
+	u32 fw_error;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa_page(s, 0, guest_done),
+			KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(1));
+	snp_set_vmsa(s->vcpu[1], DESTROY, 0);
+
+	s->digest[0] ^= 1;
+	TEST_ASSERT(__snp_launch_finish(s, s->digest, &fw_error) &&
+		    fw_error == SEV_RET_BAD_MEASUREMENT, "wrong digest: errno %d, firmware 0x%x",
+		    errno, fw_error);
+	s->digest[0] ^= 1;
+	vm_guest_mem_punch_hole(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
+	assert_finish(s);
+	snp_run_to_vmsa_missing(s->vcpu[0], SNP_VMSA_GPA(1));
+}
+
+/*
  * A VMSA that the CPU does not take is no missing VMSA: KVM_RUN tells them apart.
  * EFER.SVME has to be set in it.
  */
