@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# snp_digest.sh SANITIZED STATIC [OVMF]: the program snp-digest from outside.
+# snp_digest.sh SANITIZED STATIC OVMF: the program snp-digest from outside.
 # SANITIZED is built with ASan and UBSan, STATIC as users have it; OVMF is Debian's
 # package, unpacked.
 #
 # Expected digests are published ones; each names the public suite it came from.
 set -u
 
-san=$(realpath "$1") static=$(realpath "$2") ovmf=${3:+$3/usr/share/ovmf/OVMF.fd}
+san=$(realpath "$1") static=$(realpath "$2") ovmf=${3:?no package ovmf}/usr/share/ovmf/OVMF.fd
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$(cd "$here/../corpus" && pwd)
 tmp=$(mktemp -d) || exit 1
@@ -123,6 +123,9 @@ digest "S3: a VMSA" \
 cat s1 s3 > s5
 s5=2a4b9f61239267b92aef31dc7c3e5e96389f295f9d2da17913dc6ae4a52ab74103280587922bc9c0488a44a4cfca2275
 digest "S5: both" $s5 --pages s5
+# A pipe has no size, and this is more than a buffer.
+[ "$({ yes "# a comment" | head -n 20000; cat s5; } | run --pages /dev/stdin)" = $s5 ]
+result $? "S5: by a pipe, behind 240,000 bytes of comments"
 digest "S5: the second, from the digest of the first" $s5 --pages s3 \
 	--seed e4f6f9472e1f93dac0bc2b3442644cff31785ea819565c7006b25210edb63ec4fa556db6cd811756e3cb147e94d99b5f
 
@@ -151,26 +154,24 @@ hashes="$hashes 086e2e9149ebf45abdc3445fba5b2da8270bdbb04094d7a2c37faaa4b24af3aa
 
 # Debian's image: its last page is that of the other image of that suite, which
 # measures this page alone.
-if [ -n "$ovmf" ]; then
-	tail -c 4096 "$ovmf" > suffix
-	digest "Debian's OVMF, last page, SEV_FEATURES 1" \
-		da0296de8193586a5512078dcd719eccecbd87e2b825ad4148c44f665dc87df21e5b49e21523a9ad993afdb6a30b4005 \
-		--ovmf suffix --vcpus 1 --cpu EPYC-v4
-	digest "Debian's OVMF, last page, SEV_FEATURES 0x21" \
-		28797ae0afaba4005a81e629acebfb59e6687949d6be44007cd5506823b0dd66f146aaae26ff291eed7b493d8a64c385 \
-		--ovmf suffix --vcpus 1 --cpu EPYC-v4 --sev-features 0x21
-	# The whole image, by way of the list of its pages
-	run --ovmf "$ovmf" --vcpus 3 --cpu EPYC-Milan --explain > explained
-	image_pages=$(($(stat -c %s "$ovmf") / 4096))
-	split -b 4096 -a 4 -d "$ovmf" part.
-	awk -v image=$image_pages 'NF == 5 && NR <= image { printf "%s %s part.%04d\n", $2, $3, $1 }
-		NF == 5 && NR > image && $2 != "vmsa" { print $2, $3, "-" }' explained > list
-	[ "$(run --pages list)" = "$(awk '$2 == "vmsa" { exit } { d = $5 } END { print d }' explained)" ]
-	result $? "Debian's OVMF: --explain and --pages agree on $image_pages pages and the sections"
-	[ "$(awk '$2 == "vmsa" && $3 == "0xfffffffff000"' explained | wc -l)" = 3 ]
-	result $? "Debian's OVMF: 3 VMSAs at KVM's address"
-	refused 1 "has no place for kernel hashes" --ovmf "$ovmf" --vcpus 1 --cpu EPYC --kernel f
-fi
+tail -c 4096 "$ovmf" > suffix
+digest "Debian's OVMF, last page, SEV_FEATURES 1" \
+	da0296de8193586a5512078dcd719eccecbd87e2b825ad4148c44f665dc87df21e5b49e21523a9ad993afdb6a30b4005 \
+	--ovmf suffix --vcpus 1 --cpu EPYC-v4
+digest "Debian's OVMF, last page, SEV_FEATURES 0x21" \
+	28797ae0afaba4005a81e629acebfb59e6687949d6be44007cd5506823b0dd66f146aaae26ff291eed7b493d8a64c385 \
+	--ovmf suffix --vcpus 1 --cpu EPYC-v4 --sev-features 0x21
+# The whole image, by way of the list of its pages
+run --ovmf "$ovmf" --vcpus 3 --cpu EPYC-Milan --explain > explained
+image_pages=$(($(stat -c %s "$ovmf") / 4096))
+split -b 4096 -a 4 -d "$ovmf" part.
+awk -v image=$image_pages 'NF == 5 && NR <= image { printf "%s %s part.%04d\n", $2, $3, $1 }
+	NF == 5 && NR > image && $2 != "vmsa" { print $2, $3, "-" }' explained > list
+[ "$(run --pages list)" = "$(awk '$2 == "vmsa" { exit } { d = $5 } END { print d }' explained)" ]
+result $? "Debian's OVMF: --explain and --pages agree on $image_pages pages and the sections"
+[ "$(awk '$2 == "vmsa" && $3 == "0xfffffffff000"' explained | wc -l)" = 3 ]
+result $? "Debian's OVMF: 3 VMSAs at KVM's address"
+refused 1 "has no place for kernel hashes" --ovmf "$ovmf" --vcpus 1 --cpu EPYC --kernel f
 
 # A VMSA that is not KVM's makes the number of other vCPUs immaterial.
 # shellcheck disable=SC2086
