@@ -6,17 +6,20 @@
 #
 #   LINUX  source tree        TOP  this project     OUT  build directory
 #   FIXED  empty: LINUX may change (a tree of the user's own)
-#   CC, JOBS, V as in the Makefile
+#   BASE, CC, JOBS, V as in the Makefile
 set -eu
 
-: "${LINUX:?source tree}" "${TOP:?}" "${OUT:?}" "${CC:=gcc}" "${JOBS:=$(nproc)}"
+: "${LINUX:?source tree}" "${TOP:?}" "${OUT:?}" "${BASE:?}" "${CC:=gcc}" "${JOBS:=$(nproc)}"
 here=$(cd "$(dirname "$0")" && pwd)
 log=${LOGDIR:-$OUT}/$(basename "$(dirname "$OUT")")-selftests.log
 list=$LINUX/tools/testing/selftests/kvm/Makefile.kvm
+[ -f "$list" ] || list=$LINUX/tools/testing/selftests/kvm/Makefile
 [ -f "$list" ] || {
 	echo "build-selftests: no $list; want an unpacked kernel source" >&2
 	exit 1
 }
+# Hunks of the series that the library needs.
+patches=$(grep -ls '^+++ b/tools/testing/selftests/kvm/' "$TOP/patches/$BASE"/*.patch || :)
 
 # What is built in OUT is of one tree.
 if [ -f "$OUT/.snp-linux" ] && [ "$(cat "$OUT/.snp-linux")" != "$LINUX" ]; then
@@ -24,7 +27,7 @@ if [ -f "$OUT/.snp-linux" ] && [ "$(cat "$OUT/.snp-linux")" != "$LINUX" ]; then
 fi
 mkdir -p "$OUT/strip"
 echo "$LINUX" > "$OUT/.snp-linux"
-key=$({ echo "$LINUX"; $CC --version; cat "$0" "$LINUX/Makefile" "$list"
+key=$({ echo "$LINUX"; $CC --version; cat "$0" "$LINUX/Makefile" "$list" $patches
 	cat "$TOP"/tools/platform/hw-i386-snp/snp-ctl-regs.h "$TOP"/tools/vm/snpctl.h
 	find "$TOP"/selftests "$TOP"/uapi "$TOP"/tools/platform/tests/snp_guest_test.c \
 		"$TOP"/tools/demo "$TOP"/tools/zap "$TOP"/tools/timeline -type f -exec sha256sum {} + |
@@ -37,12 +40,12 @@ elif [ "$(cat "$OUT/.snp-key" 2>/dev/null)" = "$key" ]; then
 fi
 rm -f "$OUT/.snp-key"
 
-progs=$(sed -n 's/^TEST_GEN_PROGS_\(EXTENDED_\)*\(COMMON\|x86\) *+*= *\([a-z][a-z0-9_\/ ]*\)$/\3/p' "$list")
+progs=$(sed -n 's/^TEST_GEN_PROGS_\(EXTENDED_\)*\(COMMON\|x86\|x86_64\) *+*= *\([a-z][a-z0-9_\/ ]*\)$/\3/p' "$list")
 [ -n "$progs" ] || { echo "build-selftests: $list names no programs" >&2; exit 1; }
 
 "$here/step.sh" "selftests" "$log" 300 make -C "$TOP/selftests" LINUX="$LINUX" O="$OUT" \
 	CC="$CC" V=1 -j"$JOBS" \
-	PROGS="$(echo "$progs" | tr '\n' ' ')"
+	PROGS="$(echo "$progs" | tr '\n' ' ')" PATCHES="$(echo "$patches" | tr '\n' ' ')"
 
 # Only what changed is stripped anew.
 (cd "$OUT/bin" && find . -type f -perm -100 ! -name '*.so' ! -name '*.sh') |

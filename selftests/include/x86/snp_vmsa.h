@@ -209,6 +209,7 @@ struct snp_vm {
 	gva_t stack_gva[SNP_MAX_VCPUS];
 	gva_t vmsa_gva;				/* the guest's view of the slot */
 	struct snp_vmsa *ap_init;		/* the host's view, before launch */
+	struct kvm_sregs sregs;			/* as the library sets up a vCPU */
 	u64 policy;
 	u8 digest[SNP_DIGEST_LEN];		/* predicted so far */
 	bool predict;

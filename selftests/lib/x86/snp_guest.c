@@ -321,6 +321,7 @@ struct snp_vm *snp_vm_create(int nr_vcpus, void *guest_code)
 		regs.rdi = s->cpu_gva[i];
 		vcpu_regs_set(s->vcpu[i], &regs);
 	}
+	vcpu_sregs_get(s->vcpu[0], &s->sregs);
 
 	vm_enable_cap(vm, KVM_CAP_EXIT_HYPERCALL, BIT(KVM_HC_MAP_GPA_RANGE));
 	vm_mem_set_private(vm, SNP_VMSA_SLOT_GPA, SNP_VMSA_SLOT_PAGES * PAGE_SIZE);
@@ -556,8 +557,8 @@ void snp_vmsa_init(struct snp_vm *s, struct snp_vmsa *vmsa, int cpu, void *entry
 		.tr = { KERNEL_TSS, 0x8b, 0x67, vm->arch.tss },
 		.efer = EFER_LME | EFER_LMA | EFER_NX | BIT_ULL(12),
 		.cr4 = X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXSAVE |
-		       (vm->mmu.pgtable_levels == 5 ? X86_CR4_LA57 : 0),
-		.cr3 = vm->mmu.pgd,
+		       (s->sregs.cr4 & X86_CR4_LA57),
+		.cr3 = s->sregs.cr3,
 		.cr0 = X86_CR0_PE | X86_CR0_NE | X86_CR0_PG | X86_CR0_ET,
 		.dr7 = 0x400,
 		.dr6 = 0xffff0ff0,
