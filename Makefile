@@ -4,7 +4,10 @@
 #
 # A line "target: ## text" is what `make help` prints of that target.
 
-BASE	?= linux-7.3
+BASES	:= linux-7.3 linux-6.12
+# Without one, and without a tree of the user's own, `make check` is for all.
+ONE	:= $(BASE)$(LINUX)
+BASE	?= $(firstword $(BASES))
 DEBUG	?= 0
 KERNEL	?=
 V	?= 0
@@ -55,7 +58,8 @@ LOCK	= $(VM)/lock.sh $(TOP)/build/.lock.$@
 
 .PHONY: help
 help: ## this list
-	@echo "make TARGET [BASE=linux-7.3] [DEBUG=1] [KERNEL=debian] [V=1] [LINUX=tree] [QEMU=tree]"
+	@echo "make TARGET [BASE=linux-7.3|linux-6.12] [DEBUG=1] [KERNEL=debian] [V=1]"
+	@echo "     [LINUX=tree] [QEMU=tree]"
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
 		awk -F'\t' '{ printf "  %-16s %s\n", $$1, $$2 }'
 
@@ -147,8 +151,10 @@ RUN_ARGS ?=
 # `make check T=...` of host tests alone still needs the machine's parts: what
 # T names is known only to the runner.
 .PHONY: check
-check: all ## every test; T=NAME, group or pattern for some
-	$(Q)$(RUN) --select "$(T)" $(RUN_ARGS)
+check: $(if $(ONE),all,runner) ## every test, on every base or on BASE; T=NAME, group or pattern for some
+	$(Q)$(if $(ONE),$(RUN) --select '$(T)' $(RUN_ARGS),\
+		T='$(T)' RESULTS=$(RESULTS) BUILD=$(TOP)/build MAKE="$(MAKE)" \
+		$(VM)/check-bases.sh $(BASES))
 
 .PHONY: check-long
 check-long: all ## random sequences of 130,000 steps
@@ -156,7 +162,7 @@ check-long: all ## random sequences of 130,000 steps
 
 .PHONY: list
 list: runner ## the tests, and what is expected of them
-	$(Q)$(VM)/run.sh $(TESTS) --list
+	$(Q)$(VM)/run.sh $(TESTS) --list $(if $(T),--select '$(T)')
 
 .PHONY: demo
 demo: kernel qemu modules selftests runner ## launch, run and zap a VMSA in guest memory

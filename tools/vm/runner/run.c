@@ -471,6 +471,8 @@ static void list_tests(void)
 		unsigned int o;
 		bool first = true;
 
+		if (!t->chosen)
+			continue;
 		printf("%-42s %-10s %-6s %-8s %4ds  ", t->label,
 		       t->group + (t->group[0] == '-'), t->kind,
 		       t->machine ? t->machine->name : "-", t->seconds);
@@ -1895,6 +1897,7 @@ int main(int argc, char **argv)
 	if (!nr_tests)
 		die("no tests: --tests is missing");
 	if (opt.list) {
+		choose(select ? select : "*");
 		list_tests();
 		return 0;
 	}

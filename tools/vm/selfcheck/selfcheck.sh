@@ -54,6 +54,11 @@ runner --select passes
 [ "$rc" = 0 ]; result $? "green run has exit code 0"
 runner --select skips
 [ "$rc" = 1 ] && grep -q "none did" "$RESULTS.out"; result $? "a run without a pass is red"
+runner --list --select 'passes,skips'
+[ "$rc" = 0 ] && [ "$(wc -l < "$RESULTS.out")" = 3 ]; result $? "a list of some"
+runner --list --select '!passes'
+[ "$rc" = 0 ] && grep -q '^skips' "$RESULTS.out" && ! grep -q '^passes ' "$RESULTS.out"
+result $? "a list of all but one"
 runner --select no_such_test
 [ "$rc" = 2 ] && grep -q "no_such_test" "$RESULTS.err"; result $? "an unknown name is an error"
 runner --select passes --kernel /dev/null
