@@ -13,8 +13,8 @@
 #include <linux/module.h>
 #include <linux/psp-sev.h>
 #include <asm/cpufeature.h>
-#include <asm/cpuid/api.h>
 #include <asm/sev.h>
+#include "kernel_compat.h"
 
 #define GPA		0x1000ULL
 #define POLICY		(SNP_POLICY_MASK_RSVD_MBO | SNP_POLICY_MASK_SMT)

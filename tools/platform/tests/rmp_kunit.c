@@ -26,11 +26,11 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include <asm/asm.h>
-#include <asm/cpuid/api.h>
 #include <asm/msr.h>
 #include <asm/sev.h>
 #include <asm/svm.h>
 #include <asm/trapnr.h>
+#include "kernel_compat.h"
 #include "snp-ctl-regs.h"
 
 #define NPAGES		512

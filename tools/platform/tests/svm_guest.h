@@ -12,6 +12,7 @@
 #include <asm/msr.h>
 #include <asm/pkru.h>
 #include <asm/svm.h>
+#include "kernel_compat.h"
 
 #define FAULT		(-(s64)EFAULT)	/* of VMRUN itself */
 

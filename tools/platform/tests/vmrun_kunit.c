@@ -20,7 +20,6 @@
 #include <linux/psp-sev.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
-#include <asm/cpuid/api.h>
 #include <asm/debugreg.h>
 #include <asm/msr.h>
 #include <asm/sev.h>
