@@ -27,6 +27,15 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 [ -d "$top/patches/$BASE" ] ||
 	die "no patches for BASE=$BASE; known: $(cd "$top/patches" && echo linux-*)"
 
+# A module of one series would be built, and not load, in a kernel of another.
+series=$(sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$LINUX/Makefile" | paste -sd. -)
+release=$(cat "$KDIR/include/config/kernel.release")
+case $release in
+"$series" | "$series"[!0-9]*) ;;
+*) die "KDIR=$KDIR is of a kernel $release, LINUX=$LINUX of series $series;" \
+	"want BASE= of the same series, one of: $(cd "$top/patches" && echo linux-*)" ;;
+esac
+
 if [ -n "$NOEXT" ]; then
 	patches=
 else
