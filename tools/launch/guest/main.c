@@ -241,6 +241,9 @@ static void zap(void *vmsa)
 
 	print("guest: vCPU 1: its VMSA at 0x%lx becomes shared while it runs\n", (u64)vmsa);
 	CHECK("page state change of the VMSA", ghcb_psc(vmsa, 1, false), 0);
+	/* A new VMSA that came too soon would hide that the old one is gone. */
+	while (!ghcb_in(EXIT_PORT, 1))
+		cpu_relax();
 	cpu->done = 0;
 	cpu->nr_vc = 0;
 	cpu->ghcb = NULL;
