@@ -6,8 +6,9 @@
  * pages back, and ends.
  *
  * Words of the command line: "zap" takes away the VMSA of vCPU 1 while it runs;
- * "status=N" ends with that status; "term", "hang" and "nowhere" end in a
- * termination request, never, and in an access to memory that is not there.
+ * "status=N" ends with that status; "term", "hang", "nowhere" and "crash" end in a
+ * termination request, never, in an access to memory that is not there, and in a
+ * triple fault.
  */
 #include "guest.h"
 
@@ -255,6 +256,7 @@ static void zap(void *vmsa)
 
 static void odd_ends(void)
 {
+	static const u8 no_idt[10];
 	const char *s = option("status");
 
 	if (option("term"))
@@ -262,6 +264,8 @@ static void odd_ends(void)
 	if (option("hang"))
 		for (;;)
 			cpu_relax();
+	if (option("crash"))
+		asm volatile("lidt %0; ud2" : : "m"(no_idt));
 	if (option("nowhere"))
 		*(volatile u64 *)(SHARED_ALIAS - PAGE_SIZE) = 0;
 	if (s)

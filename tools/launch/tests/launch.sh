@@ -92,6 +92,8 @@ ends() {
 	has "termination: set and code" "termination: reason set 7, code 4"
 	run 6 "no memory" "$@" --append nowhere
 	has "no memory: address" "vCPU 0 accessed 0x3ffff000 (private), where no memory is"
+	run 6 "triple fault" "$@" --append crash
+	has "triple fault: said" "vCPU 0 shut down"
 	run 7 "a guest that hangs" --timeout 2 "$@" --append hang
 }
 
