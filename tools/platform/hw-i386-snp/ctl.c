@@ -30,6 +30,7 @@ struct SnpCtl {
     MemoryRegion mmio;
     uint64_t asid;
     uint64_t page;
+    uint64_t gpa;
 };
 
 /*
@@ -116,8 +117,19 @@ bool snp_hold(unsigned place, unsigned who, uint64_t arg)
         hold_update_any();
     }
     if (wait && who != SNP_HOLD_WHO_PSP) {
-        /* The CPU comes back here at once: leave the host some time. */
+        bool locked = bql_locked();
+
+        /*
+         * The CPU comes back here at once: leave the host some time, and the
+         * others the lock, which an interrupt that is held comes with.
+         */
+        if (locked) {
+            bql_unlock();
+        }
         g_usleep(50);
+        if (locked) {
+            bql_lock();
+        }
     }
     return wait;
 }
@@ -205,7 +217,25 @@ static uint64_t page_entry(hwaddr page, bool perms)
     }
     return e.assigned | e.large << 1 | e.immutable << 2 |
            (e.gpa & MAKE_64BIT_MASK(12, 39)) | (uint64_t)e.asid << 51 |
-           (uint64_t)e.vmsa << 61 | (uint64_t)e.validated << 62;
+           (uint64_t)e.vmsa << 61 | (uint64_t)e.validated << 62 |
+           (uint64_t)snp_page_in_use(page) << 63;
+}
+
+static uint64_t find_gpa(uint64_t gpa, uint32_t asid)
+{
+    SnpRmpEntry e;
+    uint64_t pfn;
+
+    if (!snp_rmp_active()) {
+        return UINT64_MAX;
+    }
+    for (pfn = 0; pfn < snp_platform->rmp_pages; pfn++) {
+        if (snp_rmp_read(pfn * FW_PAGE, &e) && e.assigned && e.asid &&
+            e.gpa == gpa && (!asid || e.asid == asid)) {
+            return pfn * FW_PAGE;
+        }
+    }
+    return UINT64_MAX;
 }
 
 static uint64_t read_hold(hwaddr off)
@@ -304,6 +334,10 @@ static uint64_t ctl_read(void *opaque, hwaddr addr, unsigned size)
         return page_entry(s->page, false);
     case SNP_CTL_PAGE_PERMS:
         return page_entry(s->page, true);
+    case SNP_CTL_GPA:
+        return s->gpa;
+    case SNP_CTL_GPA_PAGE:
+        return find_gpa(s->gpa, s->asid);
     case SNP_CTL_FW_PAGES:
         scan_rmp(&scan);
         return scan.state[SNP_CTL_PAGE_FIRMWARE] +
@@ -353,6 +387,9 @@ static void ctl_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
     case SNP_CTL_PAGE:
         s->page = val & ~(FW_PAGE - 1);
         break;
+    case SNP_CTL_GPA:
+        s->gpa = val & ~(FW_PAGE - 1);
+        break;
     case SNP_CTL_FAIL_NTH:
         WITH_QEMU_LOCK_GUARD(&sw.lock) {
             qatomic_set(&sw.fail_nth, val);
@@ -394,6 +431,7 @@ static void ctl_reset(Object *obj, ResetType type)
 
     s->asid = 0;
     s->page = 0;
+    s->gpa = 0;
     switches_off();
 }
 

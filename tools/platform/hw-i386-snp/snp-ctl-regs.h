@@ -94,10 +94,18 @@ enum snp_ctl_counter {
 #define SNP_CTL_FW_PAGES        0x330
 /*
  * RMP entry of SNP_CTL_PAGE: ENTRY is the low quadword in the architectural
- * layout; PERMS holds the permissions of VMPL n in bits 8n+7:8n.
+ * layout, and bit 63 if a CPU uses the page as VMCB or VMSA; PERMS holds the
+ * permissions of VMPL n in bits 8n+7:8n.
  */
 #define SNP_CTL_PAGE_ENTRY      0x338
 #define SNP_CTL_PAGE_PERMS      0x340
+/*
+ * Write a guest physical address, then read the system physical address of the
+ * page that is assigned for it (with ASID other than 0: to that guest), or all
+ * ones.  Walks the RMP when read.
+ */
+#define SNP_CTL_GPA             0x348
+#define SNP_CTL_GPA_PAGE        0x350
 
 /* 4 KiB pages per state; the states of the firmware ABI, table "Page States" */
 #define SNP_CTL_STATE_BASE      0x380
@@ -138,8 +146,10 @@ enum snp_ctl_page_state {
  * WAITING  who waits now, read only (0: nobody)
  * RELEASE  any write releases whoever waits
  *
- * A CPU that is held executes its instruction again until it is released:
- * interrupts are served as usual, and no other CPU is blocked.
+ * A CPU that is held executes its instruction again until it is released, or
+ * takes its interrupt again: it serves interrupts that it would serve there, and
+ * no other CPU is blocked.  At VMEXIT it is still in the guest, but executes
+ * nothing of it.
  */
 #define SNP_CTL_HOLD_BASE       0x600
 #define SNP_CTL_HOLD_SIZE       0x20

@@ -54,11 +54,17 @@ static bool exit_advances_rip(uint64_t code)
     }
 }
 
+void snp_cpu_hold(CPUState *cs, unsigned place, uint64_t arg, uintptr_t ra)
+{
+    if (snp_hold(place, cs->cpu_index, arg)) {
+        cs->exception_index = EXCP_INTERRUPT;
+        cpu_loop_exit_restore(cs, ra);
+    }
+}
+
 bool snp_vmexit_filter(CPUX86State *env, uint64_t exit_code,
                        uint64_t exit_info_1, uintptr_t ra)
 {
-    CPUState *cs = env_cpu(env);
-
     if (!env->snp.es || !env->snp.loaded) {
         return false;
     }
@@ -70,9 +76,8 @@ bool snp_vmexit_filter(CPUX86State *env, uint64_t exit_code,
      * Held exits happen again later.  Not those that may come from within
      * the delivery of an event, which cannot be started over.
      */
-    if ((ra || (exit_code >= SVM_EXIT_INTR && exit_code <= SVM_EXIT_VINTR)) &&
-        snp_hold(SNP_CTL_HOLD_VMEXIT, cs->cpu_index, exit_code)) {
-        cpu_loop_exit_restore(cs, ra);
+    if (ra || (exit_code >= SVM_EXIT_INTR && exit_code <= SVM_EXIT_VINTR)) {
+        snp_cpu_hold(env_cpu(env), SNP_CTL_HOLD_VMEXIT, exit_code, ra);
     }
     return exit_advances_rip(exit_code);
 }

@@ -69,10 +69,7 @@ static void rmpupdate(CPUX86State *env, int aflag, uintptr_t ra)
     uint64_t hi;
 
     check_host(env, ra);
-    if (snp_hold(SNP_CTL_HOLD_RMPUPDATE, env_cpu(env)->cpu_index,
-                 env->regs[R_EAX])) {
-        cpu_loop_exit_restore(env_cpu(env), ra);
-    }
+    snp_cpu_hold(env_cpu(env), SNP_CTL_HOLD_RMPUPDATE, env->regs[R_EAX], ra);
     u.gpa = cpu_ldq_le_data_ra(env, ptr, ra);
     hi = cpu_ldq_le_data_ra(env, ptr + 8, ra);
     u.assigned = hi;

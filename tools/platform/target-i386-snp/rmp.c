@@ -405,6 +405,11 @@ static inline bool rmp_in_use(hwaddr spa)
     return rmp_hi(spa) & RMP_HI_IN_USE;
 }
 
+bool snp_page_in_use(hwaddr spa)
+{
+    return snp_rmp_covers(spa) && rmp_in_use(spa);
+}
+
 bool snp_page_get(hwaddr spa)
 {
     uint64_t *slot;

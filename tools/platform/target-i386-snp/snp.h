@@ -300,6 +300,7 @@ uint64_t snp_rmp_count_asid(uint32_t asid);
  */
 bool snp_page_get(hwaddr spa);
 void snp_page_put(hwaddr spa);
+bool snp_page_in_use(hwaddr spa);
 
 /* --- firmware and control device (hw/i386/snp) ------------------------ */
 

@@ -61,9 +61,7 @@ void snp_vmrun_vmcb(CPUX86State *env, hwaddr vmcb, uintptr_t ra)
         return;
     }
     asid = x86_ldl_phys(cs, vmcb + offsetof(struct vmcb, control.asid));
-    if (snp_hold(SNP_CTL_HOLD_VMRUN, cs->cpu_index, asid)) {
-        cpu_loop_exit_restore(cs, ra);
-    }
+    snp_cpu_hold(cs, SNP_CTL_HOLD_VMRUN, asid, ra);
     guest_reset(g);
     if (!snp_rmp_active()) {
         return;
