@@ -220,9 +220,9 @@ void sev_gmem_invalidate_range(struct kvm *kvm, struct kvm_gfn_range *range)
 	}
 
 	/*
-	 * All vCPUs, because only this variant waits for a vCPU that another
-	 * kick already told to exit but that is still in the guest.  A reload
-	 * that was not needed costs a look-up.
+	 * All vCPUs in one round of IPIs, which also waits for a vCPU that
+	 * another kick already told to exit but that is still in the guest.  A
+	 * reload that was not needed costs a look-up.
 	 */
 	if (reload)
 		kvm_make_all_cpus_request(kvm, KVM_REQ_VMSA_PAGE_RELOAD);
@@ -231,7 +231,8 @@ void sev_gmem_invalidate_range(struct kvm *kvm, struct kvm_gfn_range *range)
 /*
  * From here on the vCPU has the VMSA at @gpa, or none.  It is runnable even if
  * that VMSA can't be loaded, so that KVM_RUN reports it instead of blocking for
- * good.  With none it waits; if something makes it run, KVM_RUN reports that.
+ * good.  With none it waits until it gets one; if userspace makes it run, KVM_RUN
+ * reports that.
  */
 static void snp_vmsa_start(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
@@ -240,6 +241,7 @@ static void snp_vmsa_start(struct kvm_vcpu *vcpu, gpa_t gpa)
 	vmcb->control.vmsa_pa = INVALID_PAGE;
 	vmcb_mark_all_dirty(vmcb);
 
+	vcpu->arch.guest_state_absent = !VALID_PAGE(gpa);
 	kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
 	kvm_set_mp_state(vcpu, VALID_PAGE(gpa) ? KVM_MP_STATE_RUNNABLE :
 						 KVM_MP_STATE_HALTED);

@@ -303,14 +303,16 @@ static void model_take_over(struct model_vcpu *c)
 	c->now = false;
 }
 
-/* The vCPU sees INIT and SIPI. */
+/* The vCPU sees INIT and SIPI.  Without a VMSA it waits, whatever comes. */
 static void model_events(struct model_vcpu *c)
 {
 	if (c->init) {
 		model_take_over(c);
-		c->mp = c == m.vcpu ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
+		c->mp = c == m.vcpu && c->state != KVM_SEV_SNP_VMSA_STATE_NONE ?
+			KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
 	}
-	if (c->sipi && c->mp == KVM_MP_STATE_INIT_RECEIVED)
+	if (c->sipi && c->mp == KVM_MP_STATE_INIT_RECEIVED &&
+	    c->state != KVM_SEV_SNP_VMSA_STATE_NONE)
 		c->mp = KVM_MP_STATE_RUNNABLE;
 	c->init = c->sipi = false;
 }
@@ -404,7 +406,8 @@ static struct outcome model_run(struct model_vcpu *c, const struct cmd *cmd)
 		if (c->now)
 			model_take_over(c);
 		/* Whatever wakes a halted vCPU ends the halt. */
-		if (c->mp == KVM_MP_STATE_HALTED && (c->init || c->sipi))
+		if (c->mp == KVM_MP_STATE_HALTED && (c->init || c->sipi) &&
+		    c->state != KVM_SEV_SNP_VMSA_STATE_NONE)
 			c->mp = KVM_MP_STATE_RUNNABLE;
 		model_events(c);
 		if (c->mp != KVM_MP_STATE_RUNNABLE) {
@@ -1026,7 +1029,7 @@ static void step_mp_state(void)
 	static const int states[] = {
 		KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED,
 	};
-	struct kvm_mp_state mp = { .mp_state = states[chance(60) ? 0 : rnd(2)] };
+	struct kvm_mp_state mp = { .mp_state = states[chance(60) ? 0 : rnd(3)] };
 	int id = pick_runnable();
 
 	say("vCPU %d: MP_STATE %u", id, mp.mp_state);
@@ -1049,11 +1052,7 @@ static void send_event(int id, u32 data)
 static void step_init(void)
 {
 	int id = pick_runnable();
-	bool sipi = true;
-
-	if (m.vcpu[id].state == KVM_SEV_SNP_VMSA_STATE_NONE ||
-	    (m.vcpu[id].pending && m.vcpu[id].pending_gpa == GPA_NONE))
-		return;
+	bool sipi = chance(80);
 
 	say("vCPU %d: INIT%s", id, sipi ? ", SIPI" : "");
 	send_event(id, MSI_INIT);
