@@ -1,0 +1,1555 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What can go wrong with a VMSA in guest memory: one group of cases for each of
+ * the hazards H1 to H15 of Documentation/hazards.rst, which has the verdicts.
+ *
+ * The VMSAs come from the guest's AP Creation, so that every case provokes the
+ * same on a kernel without KVM_X86_SEV_SNP_VMSA.  A case that finds there what
+ * that kernel is known to do wrong reports XFAIL and says what it saw; it passes
+ * if the kernel does it right, and fails if it does anything else.
+ *
+ * The races are not left to chance: the control device of the emulated platform
+ * holds a CPU in the guest, or before an RMPUPDATE, while others act.  Without
+ * the device, e.g. on hardware, the cases that need it skip.
+ *
+ *   sev_vmsa_hazards_test [-n <rounds, 1000>] [-d] [options of the harness]
+ *
+ * -d lets the RMPUPDATE through that must not come: a host with that bug loses a
+ * page, and dies of it sooner or later.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kvm_test_harness.h"
+#include "test_util.h"
+#include "snp_vmsa.h"
+
+#define CREATE		KVM_SEV_SNP_VMSA_CREATE
+#define ON_INIT		KVM_SEV_SNP_VMSA_CREATE_ON_INIT
+#define DESTROY		KVM_SEV_SNP_VMSA_DESTROY
+#define NO_REQUEST	(~0ULL)
+
+/* Pages in the slot of VMSAs */
+#define PAGE_A		1
+#define PAGE_B		2
+#define PAGE_EMPTY	9
+#define PAGE_NO_SLOT	(SNP_VMSA_SLOT_PAGES + 1)
+
+#define TERM_KVM_VMSA	0x61
+#define TERM_DONE	0x62
+
+#define MSI_FIXED	0x030
+#define MSI_PV_KICK	0x300
+#define MSI_NMI		0x400
+#define MSI_INIT	0x500
+#define MSI_SIPI	0x600
+
+static int nr_rounds = 1000;
+static bool destructive;
+
+/* The case saw what this kernel is known to do wrong. */
+#define XFAIL(statement, fmt, ...) do {						\
+	SKIP(, fmt, ##__VA_ARGS__);						\
+	_metadata->exit_code = KSFT_XFAIL;					\
+	statement;								\
+} while (0)
+
+/*
+ * The control device of the emulated platform
+ */
+
+#if __has_include("snpctl.h")
+#include "snpctl.h"
+
+static snpctl_t *ctl;
+
+static void ctl_release(unsigned int place)
+{
+	snpctl_write(ctl, SNP_CTL_HOLD_ARM(place), 0);
+	snpctl_write(ctl, SNP_CTL_HOLD_RELEASE(place), 1);
+}
+
+/* A case that fails leaves no CPU behind that is stuck. */
+static void ctl_release_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < SNP_CTL_HOLD_NR; i++)
+		ctl_release(i);
+	snpctl_write(ctl, SNP_CTL_FAIL_NTH, 0);
+}
+
+static bool find_ctl(void)
+{
+	ctl = snpctl_open();
+	if (ctl)
+		atexit(ctl_release_all);
+	return ctl;
+}
+
+static u64 ctl_page_of(u64 gpa)
+{
+	snpctl_write(ctl, SNP_CTL_ASID, 0);
+	snpctl_write(ctl, SNP_CTL_GPA, gpa);
+	return snpctl_read(ctl, SNP_CTL_GPA_PAGE);
+}
+
+static u64 ctl_entry(u64 page)
+{
+	snpctl_write(ctl, SNP_CTL_PAGE, page);
+	return snpctl_read(ctl, SNP_CTL_PAGE_ENTRY);
+}
+
+static u64 ctl_count(unsigned int n)
+{
+	return snpctl_counter(ctl, n);
+}
+
+static void ctl_hold(unsigned int place, u64 match)
+{
+	snpctl_write(ctl, SNP_CTL_HOLD_MATCH(place), match);
+	snpctl_write(ctl, SNP_CTL_HOLD_ARM(place), 1);
+}
+
+static u64 ctl_held(unsigned int place)
+{
+	return snpctl_read(ctl, SNP_CTL_HOLD_WAITING(place));
+}
+
+/* The n-th firmware command @cmd from now fails with @status; 0 is off. */
+static void ctl_fail(u64 cmd, u64 status, u64 n)
+{
+	snpctl_write(ctl, SNP_CTL_FAIL_HITS, 0);
+	snpctl_write(ctl, SNP_CTL_FAIL_CMD, cmd);
+	snpctl_write(ctl, SNP_CTL_FAIL_STATUS, status);
+	snpctl_write(ctl, SNP_CTL_FAIL_NTH, n);
+}
+
+static u64 ctl_fail_hits(void)
+{
+	return snpctl_read(ctl, SNP_CTL_FAIL_HITS);
+}
+#else
+/* Built without the platform: nothing here is ever reached. */
+enum { SNP_CTL_HOLD_VMRUN, SNP_CTL_HOLD_RMPUPDATE, SNP_CTL_HOLD_VMEXIT };
+enum { SNP_CTL_CNT_RMPUPDATE_FAIL, SNP_CTL_CNT_VMRUN_STALE_VMSA, SNP_CTL_CNT_VMRUN_SNP };
+
+static bool find_ctl(void) { return false; }
+static u64 ctl_page_of(u64 gpa) { return ~0ULL; }
+static u64 ctl_entry(u64 page) { return 0; }
+static u64 ctl_count(unsigned int n) { return 0; }
+static void ctl_hold(unsigned int place, u64 match) { }
+static u64 ctl_held(unsigned int place) { return 0; }
+static void ctl_release(unsigned int place) { }
+static void ctl_fail(u64 cmd, u64 status, u64 n) { }
+static u64 ctl_fail_hits(void) { return 0; }
+#endif
+
+#define RMP_VMSA		BIT_ULL(61)
+#define RMP_IN_USE		BIT_ULL(63)
+#define PSP_SNP_LAUNCH_UPDATE	0xa1
+#define PSP_SNP_LAUNCH_FINISH	0xa2
+#define PSP_SNP_DBG_DECRYPT	0xb0
+#define PSP_STATUS		0x16	/* anything but success */
+#define NO_PAGE			(~0ULL)
+
+#define REQUIRE_CTL()									\
+do {											\
+	if (!find_ctl())								\
+		SKIP(return, "needs the control device of the emulated platform");	\
+} while (0)
+
+#define REQUIRE_CPUS(n)									\
+do {											\
+	if (sysconf(_SC_NPROCESSORS_ONLN) < (n))					\
+		SKIP(return, "needs %d CPUs", n);					\
+} while (0)
+
+/*
+ * Guest
+ */
+
+enum {
+	AP_STEP,	/* stop for the host each time that it is run */
+	AP_SPIN,	/* never leave the guest */
+	AP_CREATE,	/* ask for @arg[0] times for page @arg[1] for vCPU @arg[2] */
+};
+
+/*
+ * The VMSA of page n starts here, with n in R13 and a token in R14; what to do
+ * is in the vCPU's mailbox.
+ */
+static void guest_ap(struct snp_cpu *cpu)
+{
+	volatile struct snp_mbox *mbox = cpu->mbox;
+	u64 i, page = cpu->regs[SNP_R13];
+
+	snp_guest_start(cpu);
+	mbox->token = cpu->regs[SNP_R14];
+
+	switch (mbox->cmd) {
+	case AP_SPIN:
+		for (;;)
+			mbox->count++;
+	case AP_CREATE:
+		for (i = 0; i < mbox->arg[0]; i++) {
+			u64 gpa = mbox->arg[1];
+
+			mbox->val[page]++;
+			/* Two VMSAs of one vCPU name each other's page. */
+			if (mbox->arg[2] == cpu->id)
+				mbox->arg[1] = SNP_VMSA_GPA(page);
+			SNP_GUEST_ASSERT_EQ(cpu, snp_guest_ap_creation(cpu, CREATE, mbox->arg[2],
+								       gpa), 0);
+		}
+		snp_guest_term(SNP_TERM_SET_DONE, TERM_DONE);
+	default:
+		for (i = 0; ; i++)
+			snp_guest_sync(cpu, i);
+	}
+}
+
+/*
+ * For each round: make a VMSA at page arg[0] unless that is 0, whose R14 is
+ * arg[1] and that is for vCPU arg[3]; then ask for request arg[2] to that vCPU with
+ * the GPA arg[4], unless the request is NO_REQUEST.
+ */
+static void guest_creator(struct snp_cpu *cpu)
+{
+	volatile struct snp_mbox *mbox = cpu->mbox;
+	struct snp_vmsa *page;
+	u32 i;
+
+	snp_guest_start(cpu);
+	for (i = 0; ; i++) {
+		snp_guest_sync(cpu, i);
+		if (mbox->arg[0]) {
+			page = cpu->ap_vmsa + mbox->arg[0] - 1;
+			SNP_GUEST_ASSERT_EQ(cpu, snp_guest_pvalidate(page, true, NULL), 0);
+			*page = cpu->ap_init[mbox->arg[3] - 1];
+			page->r13 = mbox->arg[0];
+			page->r14 = mbox->arg[1];
+			/* A stack for each VMSA: one may be left for the other. */
+			page->rsp -= mbox->arg[0] % 2 * 0x800;
+			SNP_GUEST_ASSERT_EQ(cpu, snp_guest_rmpadjust(page, true), 0);
+		}
+		if (mbox->arg[2] != NO_REQUEST)
+			SNP_GUEST_ASSERT_EQ(cpu, snp_guest_ap_creation(cpu, mbox->arg[2],
+								       mbox->arg[3],
+								       mbox->arg[4]), 0);
+	}
+}
+
+/* On KVM's VMSA: an AP of these tests is never to come here. */
+static void guest_kvm_vmsa(struct snp_cpu *cpu)
+{
+	snp_guest_term(SNP_TERM_SET_DONE, TERM_KVM_VMSA);
+}
+
+/*
+ * Host
+ */
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* True if it took less than @seconds. */
+#define wait_for(seconds, cond)					\
+({								\
+	double __end = now() + (seconds);			\
+								\
+	while (!(cond) && now() < __end)			\
+		sched_yield();					\
+	(cond);							\
+})
+
+/* Long enough for an emulated machine on a busy host. */
+#define SOON		30
+/* For what must not happen: a wait for a CPU that is held. */
+#define FOR_A_WHILE	0.3
+
+/* A thread on a CPU of its own that calls KVM_RUN, or anything else, when told. */
+struct worker {
+	pthread_t thread;
+	int cpu;
+	void (*func)(struct worker *w);
+	struct snp_vm *s;
+	int vcpu;
+	sem_t go;
+	int nr_go, nr_done;
+	int ret, err;
+};
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+
+	pin_self_to_cpu(w->cpu);
+	for (;;) {
+		while (sem_wait(&w->go))
+			;
+		if (!w->func)
+			return NULL;
+		w->func(w);
+		__atomic_store_n(&w->nr_done, w->nr_go, __ATOMIC_RELEASE);
+	}
+}
+
+static void worker_run(struct worker *w)
+{
+	w->ret = __vcpu_run(w->s->vcpu[w->vcpu]);
+	w->err = errno;
+}
+
+static void worker_punch(struct worker *w)
+{
+	vm_guest_mem_punch_hole(w->s->vm, SNP_VMSA_GPA(PAGE_A), PAGE_SIZE);
+}
+
+static void worker_start(struct worker *w, struct snp_vm *s, int cpu, int vcpu,
+			 void (*func)(struct worker *w))
+{
+	*w = (struct worker){ .s = s, .cpu = cpu, .vcpu = vcpu, .func = func };
+	sem_init(&w->go, 0, 0);
+	TEST_ASSERT(!pthread_create(&w->thread, NULL, worker_main, w), "pthread_create()");
+}
+
+static void worker_go(struct worker *w)
+{
+	w->nr_go++;
+	sem_post(&w->go);
+}
+
+static bool worker_done(struct worker *w)
+{
+	return __atomic_load_n(&w->nr_done, __ATOMIC_ACQUIRE) == w->nr_go;
+}
+
+static void worker_stop(struct worker *w)
+{
+	w->func = NULL;
+	sem_post(&w->go);
+	pthread_join(w->thread, NULL);
+}
+
+/*
+ * vCPU 0 is the creator, vCPUs 1 and 2 are APs that wait for it.  vCPU 3 is an
+ * AP, too, and has a VMSA of KVM's that was never run.
+ */
+FIXTURE(hz) {
+	struct snp_vm *s;
+	bool uapi;
+	u32 round;
+};
+
+static void hz_launch(struct snp_vm *s)
+{
+	int i;
+
+	for (i = 0; i < SNP_AP_INIT_PAGES; i++) {
+		snp_vmsa_init(s, &s->ap_init[i], 1 + i, snp_guest_entry_regs);
+		s->ap_init[i].r15 = (u64)guest_ap;
+	}
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	for (i = 1; i < s->nr_vcpus; i++) {
+		if (snp_has_vmsa_uapi() && i < 3)
+			snp_set_vmsa(s->vcpu[i], DESTROY, 0);
+		else
+			snp_vcpu_halt(s->vcpu[i]);
+	}
+}
+
+static struct snp_vm *hz_create(void)
+{
+	struct snp_vm *s = snp_vm_create(4, guest_creator);
+	int i;
+
+	for (i = 1; i < 4; i++)
+		vcpu_arch_set_entry_point(s->vcpu[i], guest_kvm_vmsa);
+	return s;
+}
+
+FIXTURE_SETUP(hz)
+{
+	self->uapi = snp_has_vmsa_uapi();
+	self->round = 0;
+	self->s = hz_create();
+	hz_launch(self->s);
+	snp_launch_finish(self->s);
+	snp_run_to_sync(self->s, 0, 0);
+}
+
+FIXTURE_TEARDOWN(hz)
+{
+	snp_vm_free(self->s);
+}
+
+/* The guest's round of @page (0: no VMSA is made), @request to vCPU @ap, @gpa. */
+static void prepare_round(FIXTURE_DATA(hz) *hz, u64 page, u64 request, int ap, u64 gpa)
+{
+	volatile struct snp_mbox *mbox = hz->s->mbox[0];
+
+	hz->round++;
+	mbox->arg[0] = page;
+	mbox->arg[1] = hz->round;
+	mbox->arg[2] = request;
+	mbox->arg[3] = ap;
+	mbox->arg[4] = gpa;
+}
+
+static void guest_round(FIXTURE_DATA(hz) *hz, u64 page, u64 request, int ap, u64 gpa)
+{
+	prepare_round(hz, page, request, ap, gpa);
+	snp_run_to_sync(hz->s, 0, hz->round);
+}
+
+static void guest_creates(FIXTURE_DATA(hz) *hz, int ap, u64 page)
+{
+	guest_round(hz, page, CREATE, ap, SNP_VMSA_GPA(page));
+}
+
+static void ap_does(FIXTURE_DATA(hz) *hz, int ap, u64 cmd)
+{
+	hz->s->mbox[ap]->cmd = cmd;
+}
+
+static void assert_ap_starts(FIXTURE_DATA(hz) *hz, int ap)
+{
+	hz->s->mbox[ap]->token = 0;
+	snp_run_to_sync(hz->s, ap, 0);
+	TEST_ASSERT_EQ(hz->s->mbox[ap]->token, hz->round);
+}
+
+static void ap_spins(FIXTURE_DATA(hz) *hz, struct worker *w)
+{
+	volatile struct snp_mbox *mbox = hz->s->mbox[w->vcpu];
+	u64 count = mbox->count;
+
+	ap_does(hz, w->vcpu, AP_SPIN);
+	worker_go(w);
+	TEST_ASSERT(wait_for(SOON, mbox->count != count || worker_done(w)) && mbox->count != count,
+		    "vCPU %d does not run: KVM_RUN %d, errno %d, exit %s", w->vcpu, w->ret, w->err,
+		    exit_reason_str(hz->s->vcpu[w->vcpu]->run->exit_reason));
+}
+
+static void alarm_handler(int sig)
+{
+}
+
+static void worker_interrupt(struct worker *w)
+{
+	struct sigaction sa = { .sa_handler = alarm_handler };
+
+	sigaction(SIGALRM, &sa, NULL);
+	TEST_ASSERT(wait_for(SOON, ({ pthread_kill(w->thread, SIGALRM); worker_done(w); })),
+		    "vCPU %d does not return from KVM_RUN", w->vcpu);
+}
+
+/* KVM_RUN, for at most @ms; the exit is in run->exit_reason if it returns 0. */
+static int run_for(struct kvm_vcpu *vcpu, int ms)
+{
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	struct itimerval it = { .it_value = tv, .it_interval = tv };
+	struct sigaction sa = { .sa_handler = alarm_handler };
+	int ret;
+
+	sigaction(SIGALRM, &sa, NULL);
+	TEST_ASSERT(!setitimer(ITIMER_REAL, &it, NULL), "setitimer(): errno %d", errno);
+	ret = __vcpu_run(vcpu) ? errno : 0;
+	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);
+	return ret;
+}
+
+/* The vCPU is not runnable, and waits for something. */
+static void assert_waits(struct kvm_vcpu *vcpu)
+{
+	int err = run_for(vcpu, 100);
+
+	TEST_ASSERT(err == EINTR, "vCPU %u: KVM_RUN errno %d, exit %s, wanted EINTR", vcpu->id,
+		    err, exit_reason_str(vcpu->run->exit_reason));
+}
+
+static bool is_fail_entry(struct kvm_vcpu *vcpu, int err)
+{
+	return !err && vcpu->run->exit_reason == KVM_EXIT_FAIL_ENTRY;
+}
+
+/* -EFAULT, or @err, with the page of the VMSA. */
+static bool is_vmsa_fault(struct kvm_vcpu *vcpu, int got, int err, u64 gpa)
+{
+	struct kvm_run *run = vcpu->run;
+
+	return got == err && run->exit_reason == KVM_EXIT_MEMORY_FAULT &&
+	       run->memory_fault.gpa == gpa && run->memory_fault.size == PAGE_SIZE &&
+	       run->memory_fault.flags & KVM_MEMORY_EXIT_FLAG_PRIVATE;
+}
+
+/* Made runnable without a VMSA, it does not run: what KVM_RUN says is the uAPI's. */
+static bool has_no_vmsa(struct kvm_vcpu *vcpu, int err)
+{
+	if (!snp_has_vmsa_uapi())
+		return is_fail_entry(vcpu, err);
+	return err == EFAULT && vcpu->run->exit_reason == KVM_EXIT_MEMORY_FAULT &&
+	       vcpu->run->memory_fault.gpa == KVM_SEV_SNP_VMSA_GPA_NONE;
+}
+
+static void assert_vmsa_fault(struct kvm_vcpu *vcpu, int got, int err, u64 gpa)
+{
+	TEST_ASSERT(is_vmsa_fault(vcpu, got, err, gpa),
+		    "vCPU %u: KVM_RUN errno %d, exit %s, wanted errno %d and MEMORY_FAULT of 0x%lx",
+		    vcpu->id, got, exit_reason_str(vcpu->run->exit_reason), err,
+		    (unsigned long)gpa);
+}
+
+static void assert_state(FIXTURE_DATA(hz) *hz, int ap, u32 state, u64 gpa)
+{
+	struct kvm_sev_snp_get_vmsa get;
+
+	if (!hz->uapi)
+		return;
+	snp_get_vmsa(hz->s->vcpu[ap], &get);
+	TEST_ASSERT_EQ(get.state, state);
+	TEST_ASSERT_EQ(get.gpa, gpa);
+}
+
+static void set_mp_state(struct kvm_vcpu *vcpu, u32 mp_state)
+{
+	struct kvm_mp_state state = { .mp_state = mp_state };
+
+	vcpu_mp_state_set(vcpu, &state);
+}
+
+/* An event by MSI, of a delivery mode that needs no local APIC set up. */
+static void send_msi(struct kvm_vm *vm, int apic_id, u32 data)
+{
+	struct kvm_msi msi = {
+		.address_lo = 0xfee00000 | apic_id << 12,
+		.data = data,
+	};
+	int ret = __vm_ioctl(vm, KVM_SIGNAL_MSI, &msi);
+
+	TEST_ASSERT(ret >= 0, "MSI 0x%x: returned %d, errno %d", data, ret, errno);
+}
+
+/* MSIs find a vCPU once its local APIC was written. */
+static void set_up_lapic(struct kvm_vcpu *vcpu)
+{
+	struct kvm_lapic_state lapic;
+
+	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &lapic);
+	vcpu_ioctl(vcpu, KVM_SET_LAPIC, &lapic);
+}
+
+static struct userspace_mem_region *vmsa_region(FIXTURE_DATA(hz) *hz)
+{
+	return memslot2region(hz->s->vm, SNP_VMSA_SLOT);
+}
+
+static void delete_slot(FIXTURE_DATA(hz) *hz)
+{
+	struct kvm_userspace_memory_region2 slot = vmsa_region(hz)->region;
+
+	slot.memory_size = 0;
+	vm_ioctl(hz->s->vm, KVM_SET_USER_MEMORY_REGION2, &slot);
+}
+
+static void restore_slot(FIXTURE_DATA(hz) *hz)
+{
+	vm_ioctl(hz->s->vm, KVM_SET_USER_MEMORY_REGION2, &vmsa_region(hz)->region);
+}
+
+/* The spinner on @w is in the guest, and stays there, held, when it is to exit. */
+static void hold_in_guest(struct worker *w)
+{
+	/* The host's own timer makes the guest exit. */
+	ctl_hold(SNP_CTL_HOLD_VMEXIT, SVM_EXIT_INTR);
+	TEST_ASSERT(wait_for(SOON, ctl_held(SNP_CTL_HOLD_VMEXIT)), "no CPU is held at VMEXIT");
+	TEST_ASSERT_EQ(ctl_held(SNP_CTL_HOLD_VMEXIT), BIT_ULL(w->cpu));
+}
+
+static void assert_held_in_guest(FIXTURE_DATA(hz) *hz, struct worker *w)
+{
+	volatile struct snp_mbox *mbox = hz->s->mbox[w->vcpu];
+	u64 count = mbox->count;
+
+	TEST_ASSERT(!wait_for(0.02, mbox->count != count || worker_done(w)),
+		    "the vCPU is held at VMEXIT, and runs");
+}
+
+/*
+ * H1: AP Creation kicks a target that runs, and waits for it
+ */
+
+/* Two VMSAs of one vCPU, each of which asks for the other. */
+TEST_F_TIMEOUT(hz, h01_self, 120)
+{
+	volatile struct snp_mbox *mbox = self->s->mbox[1];
+
+	guest_round(self, PAGE_B, NO_REQUEST, 1, 0);
+	guest_creates(self, 1, PAGE_A);
+	ap_does(self, 1, AP_CREATE);
+	mbox->arg[0] = nr_rounds;
+	mbox->arg[1] = SNP_VMSA_GPA(PAGE_B);
+	mbox->arg[2] = 1;
+	snp_run_to_term(self->s, 1, TERM_DONE);
+	TEST_ASSERT(mbox->val[PAGE_A] == nr_rounds || mbox->val[PAGE_B] == nr_rounds,
+		    "%lu and %lu rounds, wanted %d", (unsigned long)mbox->val[PAGE_A],
+		    (unsigned long)mbox->val[PAGE_B], nr_rounds);
+}
+
+/* Two vCPUs, each of which asks for the VMSA that the other runs with. */
+TEST_F_TIMEOUT(hz, h01_each_other, 240)
+{
+	struct worker w[2];
+	int i;
+
+	REQUIRE_CPUS(2);
+
+	guest_creates(self, 1, PAGE_A);
+	guest_creates(self, 2, PAGE_B);
+	for (i = 0; i < 2; i++) {
+		struct snp_mbox *mbox = self->s->mbox[1 + i];
+
+		ap_does(self, 1 + i, AP_CREATE);
+		mbox->arg[0] = nr_rounds;
+		mbox->arg[1] = SNP_VMSA_GPA(i ? PAGE_A : PAGE_B);
+		mbox->arg[2] = i ? 1 : 2;
+		worker_start(&w[i], self->s, i, 1 + i, worker_run);
+		worker_go(&w[i]);
+	}
+	for (i = 0; i < 2; i++) {
+		TEST_ASSERT(wait_for(200, worker_done(&w[i])), "vCPU %d is stuck", 1 + i);
+		TEST_ASSERT(!w[i].ret, "vCPU %d: errno %d", 1 + i, w[i].err);
+		snp_assert_term(self->s, 1 + i, TERM_DONE);
+		worker_stop(&w[i]);
+	}
+}
+
+/*
+ * The target can't leave the guest for a while, and two ask for it.  Both wait, as
+ * long as it takes; nobody else has to.
+ */
+TEST_F_TIMEOUT(hz, h01_target_held, 120)
+{
+	struct worker target, one, two;
+	struct snp_mbox *mbox = self->s->mbox[2];
+	double start;
+
+	REQUIRE_CPUS(4);
+	REQUIRE_CTL();
+
+	pin_self_to_cpu(0);
+	guest_creates(self, 2, PAGE_B);
+	ap_does(self, 2, AP_CREATE);
+	mbox->arg[0] = 1;
+	mbox->arg[1] = SNP_VMSA_GPA(PAGE_A);
+	mbox->arg[2] = 1;
+	guest_creates(self, 1, PAGE_A);
+	worker_start(&target, self->s, 1, 1, worker_run);
+	worker_start(&one, self->s, 2, 0, worker_run);
+	worker_start(&two, self->s, 3, 2, worker_run);
+	ap_spins(self, &target);
+	hold_in_guest(&target);
+
+	prepare_round(self, 0, CREATE, 1, SNP_VMSA_GPA(PAGE_A));
+	worker_go(&one);
+	wait_for(FOR_A_WHILE, worker_done(&one));
+	worker_go(&two);
+	wait_for(FOR_A_WHILE, worker_done(&two));
+	assert_held_in_guest(self, &target);
+	start = now();
+	assert_state(self, 1, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(PAGE_A));
+	TEST_ASSERT(ctl_held(SNP_CTL_HOLD_VMEXIT) && now() - start < FOR_A_WHILE,
+		    "GET_VMSA waits for the vCPU");
+
+	ctl_release(SNP_CTL_HOLD_VMEXIT);
+	TEST_ASSERT(wait_for(SOON, worker_done(&one) && worker_done(&two)),
+		    "AP Creation is stuck after the target was released");
+	snp_assert_sync(self->s, 0, self->round);
+	snp_assert_term(self->s, 2, TERM_DONE);
+	TEST_ASSERT(!worker_done(&target), "the target does not run any more: exit %s",
+		    exit_reason_str(self->s->vcpu[1]->run->exit_reason));
+
+	worker_interrupt(&target);
+	worker_stop(&one);
+	worker_stop(&two);
+	worker_stop(&target);
+}
+
+/*
+ * H2: invalidation waits for a vCPU that is in the guest
+ */
+
+/*
+ * PUNCH_HOLE while the vCPU is held at @place, in the guest for KVM.  The page is
+ * shared by attribute, so that there is no TLB to flush, which would wait.  If
+ * PUNCH_HOLE does not wait, it gets as far as RMPUPDATE, and is held there, which
+ * spares the host the page that it is about to lose.
+ */
+static bool punch_waits(FIXTURE_DATA(hz) *hz, unsigned int place, bool kicked)
+{
+	struct worker ap, punch;
+	u64 page, fails, vmruns;
+	bool waits;
+
+	pin_self_to_cpu(0);
+	guest_creates(hz, 1, PAGE_A);
+	set_up_lapic(hz->s->vcpu[1]);
+	vm_mem_set_shared(hz->s->vm, SNP_VMSA_GPA(PAGE_A), PAGE_SIZE);
+	worker_start(&ap, hz->s, 1, 1, worker_run);
+	worker_start(&punch, hz->s, 2, 0, worker_punch);
+	ap_spins(hz, &ap);
+	if (place == SNP_CTL_HOLD_VMEXIT) {
+		hold_in_guest(&ap);
+	} else {
+		ctl_hold(place, 0);
+		TEST_ASSERT(wait_for(SOON, ctl_held(place)), "no CPU is held at VMRUN");
+	}
+	assert_held_in_guest(hz, &ap);
+	if (kicked)
+		send_msi(hz->s->vm, 1, MSI_NMI);
+
+	page = ctl_page_of(SNP_VMSA_GPA(PAGE_A));
+	TEST_ASSERT(page != NO_PAGE && ctl_entry(page) & RMP_VMSA, "no VMSA in the RMP");
+	fails = ctl_count(SNP_CTL_CNT_RMPUPDATE_FAIL);
+	if (!destructive)
+		ctl_hold(SNP_CTL_HOLD_RMPUPDATE, page);
+	worker_go(&punch);
+	waits = !wait_for(FOR_A_WHILE, worker_done(&punch) || ctl_held(SNP_CTL_HOLD_RMPUPDATE));
+	TEST_ASSERT(destructive || !worker_done(&punch), "PUNCH_HOLE made no RMPUPDATE");
+	TEST_ASSERT(ctl_held(place), "the vCPU is not held any more");
+
+	/* First the vCPU, then the page. */
+	vmruns = ctl_count(SNP_CTL_CNT_VMRUN_SNP);
+	ctl_release(place);
+	TEST_ASSERT(wait_for(SOON, (place != SNP_CTL_HOLD_VMRUN ||
+				    ctl_count(SNP_CTL_CNT_VMRUN_SNP) != vmruns) &&
+				   !(ctl_entry(page) & RMP_IN_USE)), "the vCPU does not exit");
+	ctl_release(SNP_CTL_HOLD_RMPUPDATE);
+	TEST_ASSERT(wait_for(SOON, worker_done(&punch)), "PUNCH_HOLE is stuck");
+	TEST_ASSERT(wait_for(SOON, worker_done(&ap)), "the vCPU runs without its VMSA");
+	TEST_ASSERT_EQ(ctl_count(SNP_CTL_CNT_RMPUPDATE_FAIL), fails);
+
+	worker_stop(&ap);
+	worker_stop(&punch);
+	return waits;
+}
+
+TEST_F_TIMEOUT(hz, h02_in_guest, 120)
+{
+	REQUIRE_CPUS(3);
+	REQUIRE_CTL();
+
+	TEST_ASSERT(punch_waits(self, SNP_CTL_HOLD_VMEXIT, false),
+		    "PUNCH_HOLE frees the VMSA that a vCPU runs with");
+}
+
+TEST_F_TIMEOUT(hz, h02_before_vmrun, 120)
+{
+	REQUIRE_CPUS(3);
+	REQUIRE_CTL();
+
+	TEST_ASSERT(punch_waits(self, SNP_CTL_HOLD_VMRUN, false),
+		    "PUNCH_HOLE frees the VMSA that a vCPU runs with");
+}
+
+TEST_F_TIMEOUT(hz, h02_kicked_before, 120)
+{
+	bool waits;
+
+	REQUIRE_CPUS(3);
+	REQUIRE_CTL();
+
+	waits = punch_waits(self, SNP_CTL_HOLD_VMEXIT, true);
+	if (!waits && !self->uapi)
+		XFAIL(return, "PUNCH_HOLE gets to RMPUPDATE while the vCPU is in the guest");
+	TEST_ASSERT(waits, "PUNCH_HOLE frees the VMSA that a vCPU runs with");
+}
+
+TEST_F_TIMEOUT(hz, h02_kicked_before_vmrun, 120)
+{
+	bool waits;
+
+	REQUIRE_CPUS(3);
+	REQUIRE_CTL();
+
+	waits = punch_waits(self, SNP_CTL_HOLD_VMRUN, true);
+	if (!waits && !self->uapi)
+		XFAIL(return, "PUNCH_HOLE gets to RMPUPDATE while the vCPU enters the guest");
+	TEST_ASSERT(waits, "PUNCH_HOLE frees the VMSA that a vCPU runs with");
+}
+
+/*
+ * H3, H5: the memslot goes and comes back, the page stays
+ */
+
+TEST_F(hz, h03_slot_gone_for_a_run)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+	int err, again;
+
+	guest_creates(self, 1, PAGE_A);
+	assert_ap_starts(self, 1);
+
+	delete_slot(self);
+	err = run_for(ap, 1000);
+	if (!self->uapi && is_fail_entry(ap, err)) {
+		restore_slot(self);
+		again = run_for(ap, 1000);
+		TEST_ASSERT(is_fail_entry(ap, again), "errno %d, exit %s", again,
+			    exit_reason_str(ap->run->exit_reason));
+		XFAIL(return, "FAIL_ENTRY, also when the memslot is back");
+	}
+	assert_vmsa_fault(ap, err, EFAULT, SNP_VMSA_GPA(PAGE_A));
+	assert_vmsa_fault(ap, run_for(ap, 1000), EFAULT, SNP_VMSA_GPA(PAGE_A));
+	assert_state(self, 1, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(PAGE_A));
+	restore_slot(self);
+	snp_run_to_sync(self->s, 1, 1);
+}
+
+/* Nobody looks: on every kernel. */
+TEST_F(hz, h05_slot_gone_between_runs)
+{
+	guest_creates(self, 1, PAGE_A);
+	assert_ap_starts(self, 1);
+	delete_slot(self);
+	restore_slot(self);
+	snp_run_to_sync(self->s, 1, 1);
+}
+
+/* A memslot with guest_memfd can't be moved. */
+TEST_F(hz, h05_slot_move)
+{
+	struct kvm_userspace_memory_region2 slot = vmsa_region(self)->region;
+
+	guest_creates(self, 1, PAGE_A);
+	assert_ap_starts(self, 1);
+	slot.guest_phys_addr += BIT_ULL(30);
+	TEST_ASSERT(__vm_ioctl(self->s->vm, KVM_SET_USER_MEMORY_REGION2, &slot) == -1 &&
+		    errno == EINVAL, "errno %d", errno);
+	snp_run_to_sync(self->s, 1, 1);
+}
+
+/* The vCPU looks for its page while the memslot is being deleted. */
+TEST_F_TIMEOUT(hz, h05_slot_gone_while_running, 120)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+	struct worker w;
+	int i;
+
+	REQUIRE_CPUS(2);
+
+	pin_self_to_cpu(0);
+	worker_start(&w, self->s, 1, 1, worker_run);
+	guest_creates(self, 1, PAGE_A);
+	for (i = 0; i < 50; i++) {
+		ap_spins(self, &w);
+		delete_slot(self);
+		TEST_ASSERT(wait_for(SOON, worker_done(&w)), "the vCPU runs on");
+		restore_slot(self);
+		if (!self->uapi && !w.ret && is_fail_entry(ap, 0)) {
+			worker_stop(&w);
+			XFAIL(return, "FAIL_ENTRY in round %d", i);
+		}
+		assert_vmsa_fault(ap, w.ret ? w.err : 0, EFAULT, SNP_VMSA_GPA(PAGE_A));
+	}
+	worker_stop(&w);
+}
+
+/*
+ * H4: the page goes away
+ */
+
+TEST_F(hz, h04_punch)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+	u64 gpa = SNP_VMSA_GPA(PAGE_A), stale = 0;
+	bool has_ctl = find_ctl();
+	int err;
+
+	guest_creates(self, 1, PAGE_A);
+	assert_ap_starts(self, 1);
+	vm_guest_mem_punch_hole(self->s->vm, gpa, PAGE_SIZE);
+	if (has_ctl) {
+		TEST_ASSERT_EQ(ctl_page_of(gpa), NO_PAGE);
+		stale = ctl_count(SNP_CTL_CNT_VMRUN_STALE_VMSA);
+	}
+
+	err = run_for(ap, 1000);
+	if (!self->uapi && is_fail_entry(ap, err)) {
+		if (has_ctl)
+			TEST_ASSERT(ctl_page_of(gpa) != NO_PAGE &&
+				    ctl_count(SNP_CTL_CNT_VMRUN_STALE_VMSA) == stale + 1,
+				    "FAIL_ENTRY, but no page was allocated");
+		XFAIL(return, "KVM allocates a page of zeroes and runs it; FAIL_ENTRY");
+	}
+	assert_vmsa_fault(ap, err, EFAULT, gpa);
+	assert_state(self, 1, KVM_SEV_SNP_VMSA_STATE_LOST, gpa);
+	if (has_ctl) {
+		TEST_ASSERT_EQ(ctl_page_of(gpa), NO_PAGE);
+		TEST_ASSERT_EQ(ctl_count(SNP_CTL_CNT_VMRUN_STALE_VMSA), stale);
+	}
+}
+
+/*
+ * H6: the page becomes shared by attribute
+ */
+
+/*
+ * An attribute says what the guest sees at a GPA, and the CPU does not get at the
+ * VMSA that way.  The page stays where it is, and the guest's, and nothing that
+ * the host can reach comes to lie under it.
+ */
+TEST_F_TIMEOUT(hz, h06_shared, 120)
+{
+	volatile struct snp_mbox *mbox = self->s->mbox[1];
+	u64 gpa = SNP_VMSA_GPA(PAGE_A), page = 0, entry = 0, count;
+	bool has_ctl = find_ctl();
+	struct worker w;
+	int i;
+
+	REQUIRE_CPUS(2);
+
+	pin_self_to_cpu(0);
+	worker_start(&w, self->s, 1, 1, worker_run);
+	guest_creates(self, 1, PAGE_A);
+	ap_spins(self, &w);
+	if (has_ctl) {
+		page = ctl_page_of(gpa);
+		entry = ctl_entry(page) & ~RMP_IN_USE;
+		TEST_ASSERT(page != NO_PAGE && entry & RMP_VMSA, "no VMSA in the RMP");
+	}
+
+	for (i = 0; i < 100; i++) {
+		vm_mem_set_shared(self->s->vm, gpa, PAGE_SIZE);
+		if (has_ctl) {
+			TEST_ASSERT_EQ(ctl_page_of(gpa), page);
+			TEST_ASSERT_EQ(ctl_entry(page) & ~RMP_IN_USE, entry);
+		}
+		count = mbox->count;
+		TEST_ASSERT(wait_for(SOON, mbox->count != count || worker_done(&w)) &&
+			    !worker_done(&w), "the vCPU does not run on");
+		vm_mem_set_private(self->s->vm, gpa, PAGE_SIZE);
+	}
+
+	/* Shared, it is also what AP Creation finds. */
+	vm_mem_set_shared(self->s->vm, gpa, PAGE_SIZE);
+	guest_round(self, 0, CREATE, 1, gpa);
+	count = mbox->count;
+	TEST_ASSERT(wait_for(SOON, mbox->count != count || worker_done(&w)) &&
+		    !worker_done(&w), "the vCPU does not run on");
+
+	/* It goes when it is discarded, as ever. */
+	vm_guest_mem_punch_hole(self->s->vm, gpa, PAGE_SIZE);
+	TEST_ASSERT(wait_for(SOON, worker_done(&w)), "the vCPU runs without its VMSA");
+	worker_stop(&w);
+}
+
+/*
+ * H7: INIT
+ */
+
+/*
+ * KVM can't reset what it can't read: the AP that waits for SIPI goes on where it
+ * was.  That is how AP Reset Hold works.
+ */
+TEST_F(hz, h07_init_keeps_vmsa)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+	int i;
+
+	set_up_lapic(ap);
+	guest_creates(self, 1, PAGE_A);
+	assert_ap_starts(self, 1);
+	for (i = 1; i < 4; i++) {
+		send_msi(self->s->vm, 1, MSI_INIT);
+		assert_waits(ap);
+		assert_state(self, 1, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(PAGE_A));
+		send_msi(self->s->vm, 1, MSI_SIPI);
+		snp_run_to_sync(self->s, 1, i);
+	}
+}
+
+/* vCPU 3 has a VMSA of KVM's.  Once destroyed, it is gone. */
+TEST_F(hz, h07_no_way_back_after_destroy)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[3];
+	int err;
+
+	set_up_lapic(ap);
+	guest_round(self, 0, DESTROY, 3, 0);
+	assert_waits(ap);
+	send_msi(self->s->vm, 3, MSI_INIT);
+	assert_waits(ap);
+	set_mp_state(ap, KVM_MP_STATE_RUNNABLE);
+	err = run_for(ap, 1000);
+	TEST_ASSERT(has_no_vmsa(ap, err), "errno %d, exit %s", err,
+		    exit_reason_str(ap->run->exit_reason));
+}
+
+/* A first AP Creation that can't be carried out is no way back, either. */
+TEST_F(hz, h07_no_way_back_after_create)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[3];
+	int err;
+
+	guest_round(self, 0, CREATE, 3, SNP_VMSA_GPA(PAGE_NO_SLOT));
+	err = run_for(ap, 1000);
+	TEST_ASSERT(is_fail_entry(ap, err) ||
+		    is_vmsa_fault(ap, err, EFAULT, SNP_VMSA_GPA(PAGE_NO_SLOT)),
+		    "errno %d, exit %s", err, exit_reason_str(ap->run->exit_reason));
+	err = run_for(ap, 1000);
+	TEST_ASSERT(is_fail_entry(ap, err) ||
+		    is_vmsa_fault(ap, err, EFAULT, SNP_VMSA_GPA(PAGE_NO_SLOT)),
+		    "errno %d, exit %s", err, exit_reason_str(ap->run->exit_reason));
+}
+
+/* What KVM measured for vCPU 3 does run: else the two above prove nothing. */
+TEST_F(hz, h07_kvm_vmsa_runs)
+{
+	set_mp_state(self->s->vcpu[3], KVM_MP_STATE_RUNNABLE);
+	snp_run_to_term(self->s, 3, TERM_KVM_VMSA);
+}
+
+/*
+ * H8: an event for an AP that was destroyed
+ */
+
+static void destroy_running_ap(FIXTURE_DATA(hz) *hz)
+{
+	set_up_lapic(hz->s->vcpu[1]);
+	guest_creates(hz, 1, PAGE_A);
+	assert_ap_starts(hz, 1);
+	guest_round(hz, 0, DESTROY, 1, 0);
+	assert_waits(hz->s->vcpu[1]);
+	assert_state(hz, 1, KVM_SEV_SNP_VMSA_STATE_NONE, KVM_SEV_SNP_VMSA_GPA_NONE);
+}
+
+static bool event_wakes(FIXTURE_DATA(hz) *hz, u32 event)
+{
+	struct kvm_vcpu *ap = hz->s->vcpu[1];
+	int err;
+
+	destroy_running_ap(hz);
+	send_msi(hz->s->vm, 1, event);
+	err = run_for(ap, 100);
+	if (!hz->uapi && is_fail_entry(ap, err))
+		return true;
+	TEST_ASSERT(err == EINTR, "event 0x%x: KVM_RUN errno %d, exit %s", event, err,
+		    exit_reason_str(ap->run->exit_reason));
+	assert_waits(ap);
+
+	/* It is not lost for that. */
+	guest_creates(hz, 1, PAGE_B);
+	assert_ap_starts(hz, 1);
+	snp_run_to_sync(hz->s, 1, 1);
+	return false;
+}
+
+TEST_F(hz, h08_nmi_after_destroy)
+{
+	if (event_wakes(self, MSI_NMI))
+		XFAIL(return, "FAIL_ENTRY upon an NMI");
+}
+
+TEST_F(hz, h08_pv_kick_after_destroy)
+{
+	if (event_wakes(self, MSI_PV_KICK))
+		XFAIL(return, "FAIL_ENTRY upon a PV kick");
+}
+
+/* The INIT that a DESTROY stands for has disabled the local APIC. */
+TEST_F(hz, h08_irq_after_destroy)
+{
+	TEST_ASSERT(!event_wakes(self, MSI_FIXED), "FAIL_ENTRY upon an interrupt");
+}
+
+/*
+ * H9: AP Creation of an AP that never ran
+ */
+
+TEST_F(hz, h09_create_uninitialized)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+	int i, err;
+
+	set_mp_state(ap, KVM_MP_STATE_UNINITIALIZED);
+	guest_creates(self, 1, PAGE_A);
+	for (i = 0; i < 100; i++) {
+		err = run_for(ap, 1000);
+		if (err != EAGAIN)
+			break;
+	}
+	if (!self->uapi && i == 100)
+		XFAIL(return, "KVM_RUN returned -EAGAIN 100 times");
+	TEST_ASSERT(!err, "KVM_RUN errno %d, after %d times EAGAIN", err, i);
+	snp_assert_sync(self->s, 1, 0);
+	TEST_ASSERT_EQ(self->s->mbox[1]->token, self->round);
+	snp_run_to_sync(self->s, 1, 1);
+}
+
+TEST_F(hz, h09_destroy_uninitialized)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[3];
+	int i, err;
+
+	set_mp_state(ap, KVM_MP_STATE_UNINITIALIZED);
+	guest_round(self, 0, DESTROY, 3, 0);
+	for (i = 0; i < 100; i++) {
+		err = run_for(ap, 100);
+		if (err != EAGAIN)
+			break;
+	}
+	if (!self->uapi && i == 100)
+		XFAIL(return, "KVM_RUN returned -EAGAIN 100 times");
+	TEST_ASSERT(err == EINTR, "KVM_RUN errno %d, after %d times EAGAIN", err, i);
+}
+
+static double cpu_ms(struct rusage *ru)
+{
+	return (ru->ru_utime.tv_sec + ru->ru_stime.tv_sec) * 1e3 +
+	       (ru->ru_utime.tv_usec + ru->ru_stime.tv_usec) / 1e3;
+}
+
+TEST_F(hz, h09_create_waiting_for_sipi)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+	struct rusage before, after;
+	int err;
+
+	set_up_lapic(ap);
+	guest_creates(self, 1, PAGE_A);
+	assert_ap_starts(self, 1);
+	send_msi(self->s->vm, 1, MSI_INIT);
+	assert_waits(ap);
+
+	guest_creates(self, 1, PAGE_B);
+	self->s->mbox[1]->token = 0;
+	err = run_for(ap, 1000);
+	if (!self->uapi && err == EINTR) {
+		getrusage(RUSAGE_THREAD, &before);
+		TEST_ASSERT(run_for(ap, 500) == EINTR, "errno %d", errno);
+		getrusage(RUSAGE_THREAD, &after);
+		XFAIL(return, "the AP does not start; KVM_RUN uses %.0f of 500 ms of a CPU",
+		      cpu_ms(&after) - cpu_ms(&before));
+	}
+	TEST_ASSERT(!err, "KVM_RUN errno %d", err);
+	snp_assert_sync(self->s, 1, 0);
+	TEST_ASSERT_EQ(self->s->mbox[1]->token, self->round);
+}
+
+/*
+ * H10: INIT and SIPI for an AP without a VMSA
+ */
+
+TEST_F(hz, h10_init_sipi_without_vmsa)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+	int err, i;
+
+	destroy_running_ap(self);
+	for (i = 0; i < 2; i++) {
+		send_msi(self->s->vm, 1, MSI_INIT);
+		assert_waits(ap);
+		send_msi(self->s->vm, 1, MSI_SIPI);
+		err = run_for(ap, 100);
+		if (!self->uapi && is_fail_entry(ap, err))
+			XFAIL(return, "FAIL_ENTRY upon SIPI");
+		TEST_ASSERT(err == EINTR, "KVM_RUN errno %d, exit %s", err,
+			    exit_reason_str(ap->run->exit_reason));
+	}
+
+	/* The way that works is still open. */
+	guest_creates(self, 1, PAGE_B);
+	assert_ap_starts(self, 1);
+	snp_run_to_sync(self->s, 1, 1);
+}
+
+/* CREATE_ON_INIT is what makes INIT and SIPI work. */
+TEST_F(hz, h10_init_sipi_with_create_on_init)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+
+	destroy_running_ap(self);
+	guest_round(self, PAGE_B, ON_INIT, 1, SNP_VMSA_GPA(PAGE_B));
+	assert_waits(ap);
+	send_msi(self->s->vm, 1, MSI_INIT);
+	assert_waits(ap);
+	send_msi(self->s->vm, 1, MSI_SIPI);
+	assert_ap_starts(self, 1);
+	snp_run_to_sync(self->s, 1, 1);
+}
+
+/*
+ * H11: LAUNCH_FINISH fails on the way
+ */
+
+/* The digest of a VM with KVM's VMSAs only. */
+static struct snp_vm *launch_legacy(int nr_vcpus)
+{
+	struct snp_vm *s = snp_vm_create(nr_vcpus, guest_kvm_vmsa);
+	struct snp_vmsa vmsa;
+	int i;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	for (i = 0; i < nr_vcpus; i++) {
+		snp_vmsa_of_kvm(s->vcpu[i], &vmsa);
+		snp_digest_page(s->digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, 0xfffffffff000ULL, &vmsa);
+	}
+	return s;
+}
+
+/* True if the second attempt works, with the digest of an undisturbed launch. */
+static bool finish_again(struct snp_vm *s, bool uapi)
+{
+	u32 fw_error;
+	int ret, i;
+
+	ret = __snp_launch_finish(s, s->digest, &fw_error);
+	if (!uapi && ret == -1 && errno == EINVAL)
+		return false;
+	TEST_ASSERT(!ret, "second LAUNCH_FINISH: errno %d, firmware 0x%x", errno, fw_error);
+	for (i = 0; i < s->nr_vcpus; i++)
+		snp_run_to_term(s, i, TERM_KVM_VMSA);
+
+	ret = __snp_launch_finish(s, s->digest, &fw_error);
+	TEST_ASSERT(ret == -1 && errno == EINVAL, "LAUNCH_FINISH when it is finished: errno %d",
+		    errno);
+	return true;
+}
+
+TEST(h11_finish_after_wrong_digest)
+{
+	struct snp_vm *s = launch_legacy(3);
+	u8 wrong[SNP_DIGEST_LEN];
+	u32 fw_error;
+	bool again;
+
+	memcpy(wrong, s->digest, sizeof(wrong));
+	wrong[0] ^= 1;
+	TEST_ASSERT(__snp_launch_finish(s, wrong, &fw_error), "LAUNCH_FINISH with a wrong digest");
+	TEST_ASSERT_EQ(fw_error, SEV_RET_BAD_MEASUREMENT);
+	again = finish_again(s, snp_has_vmsa_uapi());
+	snp_vm_free(s);
+	if (!again)
+		XFAIL(return, "LAUNCH_FINISH with the right digest fails with EINVAL");
+}
+
+TEST(h11_finish_after_failed_vmsa)
+{
+	bool again = true;
+	int n;
+
+	REQUIRE_CTL();
+
+	for (n = 1; n <= 3; n++) {
+		struct snp_vm *s = launch_legacy(3);
+		u32 fw_error;
+
+		ctl_fail(PSP_SNP_LAUNCH_UPDATE, PSP_STATUS, n);
+		TEST_ASSERT(__snp_launch_finish(s, s->digest, &fw_error),
+			    "LAUNCH_FINISH without VMSA %d", n);
+		TEST_ASSERT_EQ(ctl_fail_hits(), 1);
+		TEST_ASSERT_EQ(fw_error, PSP_STATUS);
+		again &= finish_again(s, snp_has_vmsa_uapi());
+		snp_vm_free(s);
+	}
+	if (!again)
+		XFAIL(return, "LAUNCH_FINISH fails with EINVAL once a VMSA is measured");
+}
+
+TEST(h11_finish_after_failed_finish)
+{
+	struct snp_vm *s;
+	u32 fw_error;
+	bool again;
+
+	REQUIRE_CTL();
+
+	s = launch_legacy(3);
+	ctl_fail(PSP_SNP_LAUNCH_FINISH, PSP_STATUS, 1);
+	TEST_ASSERT(__snp_launch_finish(s, s->digest, &fw_error), "LAUNCH_FINISH");
+	TEST_ASSERT_EQ(fw_error, PSP_STATUS);
+	again = finish_again(s, snp_has_vmsa_uapi());
+	snp_vm_free(s);
+	if (!again)
+		XFAIL(return, "LAUNCH_FINISH fails with EINVAL when it is repeated");
+}
+
+/* A vCPU that the launch did not know has no VMSA that is the guest's. */
+TEST_F(hz, h11_vcpu_after_finish)
+{
+	struct kvm_vcpu *late = vm_arch_vcpu_recreate(self->s->vm, 6);
+	int err;
+
+	set_mp_state(late, KVM_MP_STATE_RUNNABLE);
+	err = run_for(late, 1000);
+	TEST_ASSERT(is_fail_entry(late, err), "errno %d, exit %s", err,
+		    exit_reason_str(late->run->exit_reason));
+	if (self->uapi)
+		TEST_ASSERT(__snp_set_vmsa(late, DESTROY, 0) == -1 && errno == EINVAL,
+			    "SET_VMSA: errno %d", errno);
+
+	/* A VMSA from the guest is no help. */
+	guest_round(self, PAGE_B, NO_REQUEST, 1, 0);
+	guest_round(self, 0, CREATE, 6, SNP_VMSA_GPA(PAGE_B));
+	err = run_for(late, 1000);
+	TEST_ASSERT(is_fail_entry(late, err), "errno %d, exit %s", err,
+		    exit_reason_str(late->run->exit_reason));
+
+	/* The others are not affected. */
+	guest_creates(self, 1, PAGE_A);
+	assert_ap_starts(self, 1);
+}
+
+/*
+ * H12: a VMSA that does not exist is not decrypted for a dump
+ */
+
+#define DUMP_PARAM "/sys/module/kvm_amd/parameters/dump_invalid_vmcb"
+
+static bool set_dump(const char *val)
+{
+	int fd = open(DUMP_PARAM, O_WRONLY);
+	bool ok = fd >= 0 && write(fd, val, 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+TEST(h12_dump_without_vmsa)
+{
+	FIXTURE_DATA(hz) hz = { .uapi = snp_has_vmsa_uapi() };
+	struct kvm_vcpu *ap;
+	u64 no_vmsa;
+	int err;
+
+	REQUIRE_CTL();
+	if (!set_dump("Y"))
+		SKIP(return, "can't write " DUMP_PARAM);
+
+	hz.s = hz_create();
+	hz.s->policy |= SNP_POLICY_DBG;
+	no_vmsa = addr_gva2gpa(hz.s->vm, hz.s->cpu_gva[1]);
+	hz_launch(hz.s);
+	snp_launch_finish(hz.s);
+	snp_run_to_sync(hz.s, 0, 0);
+	ap = hz.s->vcpu[1];
+
+	/* None: the first decryption would fail, and count. */
+	guest_round(&hz, 0, DESTROY, 1, 0);
+	assert_waits(ap);
+	ctl_fail(PSP_SNP_DBG_DECRYPT, PSP_STATUS, 1);
+	set_mp_state(ap, KVM_MP_STATE_RUNNABLE);
+	err = run_for(ap, 1000);
+	TEST_ASSERT(has_no_vmsa(ap, err), "errno %d", err);
+	TEST_ASSERT_EQ(ctl_fail_hits(), 0);
+
+	/* A page that is no VMSA: it is dumped, so the above means something. */
+	guest_creates(&hz, 1, PAGE_A);
+	guest_round(&hz, 0, CREATE, 1, no_vmsa);
+	err = run_for(ap, 1000);
+	TEST_ASSERT(is_fail_entry(ap, err), "errno %d, exit %s", err,
+		    exit_reason_str(ap->run->exit_reason));
+	TEST_ASSERT_EQ(ctl_fail_hits(), 1);
+	ctl_fail(0, 0, 0);
+
+	snp_vm_free(hz.s);
+	set_dump("N");
+}
+
+/*
+ * H13: migration within the host, mirrors
+ */
+
+TEST_F(hz, h13_no_migration)
+{
+	struct kvm_vm *dst = vm_create_barebones_type(KVM_X86_SNP_VM);
+
+	TEST_ASSERT(__vm_enable_cap(dst, KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM, self->s->vm->fd) &&
+		    errno == EINVAL, "errno %d", errno);
+	kvm_vm_free(dst);
+	guest_creates(self, 1, PAGE_A);
+	assert_ap_starts(self, 1);
+}
+
+TEST_F(hz, h13_no_mirror)
+{
+	struct kvm_vm *dst = vm_create_barebones_type(KVM_X86_SNP_VM);
+
+	TEST_ASSERT(__vm_enable_cap(dst, KVM_CAP_VM_COPY_ENC_CONTEXT_FROM, self->s->vm->fd) &&
+		    errno == EINVAL, "errno %d", errno);
+	kvm_vm_free(dst);
+	guest_creates(self, 1, PAGE_A);
+	assert_ap_starts(self, 1);
+}
+
+/*
+ * H14: memory failure
+ */
+
+#define POISON		"/sys/kernel/debug/hwpoison/corrupt-pfn"
+
+static bool write_pfn(const char *path, u64 pfn)
+{
+	int fd = open(path, O_WRONLY), len, err;
+	char buf[32];
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	len = snprintf(buf, sizeof(buf), "0x%lx\n", (unsigned long)pfn);
+	ok = write(fd, buf, len) == len;
+	err = errno;
+	close(fd);
+	errno = err;
+	return ok;
+}
+
+static void poison(FIXTURE_DATA(hz) *hz)
+{
+	u64 page = ctl_page_of(SNP_VMSA_GPA(PAGE_A));
+
+	TEST_ASSERT(page != NO_PAGE, "no page of the VMSA");
+	/* EBUSY: it is poisoned, but guest_memfd leaves the page where it is. */
+	TEST_ASSERT(write_pfn(POISON, page >> PAGE_SHIFT) || errno == EBUSY,
+		    POISON ": errno %d", errno);
+}
+
+#define REQUIRE_POISON()								\
+do {											\
+	REQUIRE_CTL();									\
+	if (access(POISON, W_OK))							\
+		SKIP(return, "no " POISON ": needs hwpoison-inject and debugfs");	\
+} while (0)
+
+TEST_F(hz, h14_poison_paused)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+	u64 gpa = SNP_VMSA_GPA(PAGE_A);
+	int err;
+
+	REQUIRE_POISON();
+
+	guest_creates(self, 1, PAGE_A);
+	assert_ap_starts(self, 1);
+	poison(self);
+	err = run_for(ap, 1000);
+	if (!self->uapi && is_fail_entry(ap, err))
+		XFAIL(return, "FAIL_ENTRY");
+	assert_vmsa_fault(ap, err, EHWPOISON, gpa);
+	assert_state(self, 1, KVM_SEV_SNP_VMSA_STATE_LOST, gpa);
+
+	/* The guest gives the AP another. */
+	guest_creates(self, 1, PAGE_B);
+	assert_ap_starts(self, 1);
+}
+
+TEST_F_TIMEOUT(hz, h14_poison_running, 120)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+	struct worker w;
+
+	REQUIRE_CPUS(2);
+	REQUIRE_POISON();
+
+	pin_self_to_cpu(0);
+	worker_start(&w, self->s, 1, 1, worker_run);
+	guest_creates(self, 1, PAGE_A);
+	ap_spins(self, &w);
+	poison(self);
+	TEST_ASSERT(wait_for(SOON, worker_done(&w)), "the vCPU runs on a poisoned VMSA");
+	worker_stop(&w);
+	if (!self->uapi && !w.ret && is_fail_entry(ap, 0))
+		XFAIL(return, "FAIL_ENTRY");
+	assert_vmsa_fault(ap, w.ret ? w.err : 0, EHWPOISON, SNP_VMSA_GPA(PAGE_A));
+}
+
+/*
+ * H15: guest_memfd is closed
+ */
+
+static void close_gmem(FIXTURE_DATA(hz) *hz)
+{
+	struct userspace_mem_region *region = vmsa_region(hz);
+
+	/* The library closes what is there when the VM goes. */
+	close(region->region.guest_memfd);
+	region->region.guest_memfd = -1;
+}
+
+TEST_F(hz, h15_close_paused)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+	u64 gpa = SNP_VMSA_GPA(PAGE_A);
+	int err;
+
+	guest_creates(self, 1, PAGE_A);
+	assert_ap_starts(self, 1);
+	close_gmem(self);
+	err = run_for(ap, 1000);
+	if (!self->uapi && is_fail_entry(ap, err))
+		XFAIL(return, "FAIL_ENTRY");
+	assert_vmsa_fault(ap, err, EFAULT, gpa);
+	assert_vmsa_fault(ap, run_for(ap, 1000), EFAULT, gpa);
+	assert_state(self, 1, KVM_SEV_SNP_VMSA_STATE_LOST, gpa);
+}
+
+TEST_F_TIMEOUT(hz, h15_close_running, 120)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+	struct worker w;
+
+	REQUIRE_CPUS(2);
+
+	pin_self_to_cpu(0);
+	worker_start(&w, self->s, 1, 1, worker_run);
+	guest_creates(self, 1, PAGE_A);
+	ap_spins(self, &w);
+	close_gmem(self);
+	TEST_ASSERT(wait_for(SOON, worker_done(&w)), "the vCPU runs without its VMSA");
+	worker_stop(&w);
+	if (!self->uapi && !w.ret && is_fail_entry(ap, 0))
+		XFAIL(return, "FAIL_ENTRY");
+	assert_vmsa_fault(ap, w.ret ? w.err : 0, EFAULT, SNP_VMSA_GPA(PAGE_A));
+}
+
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_SEV_SNP));
+	TEST_REQUIRE(kvm_check_cap(KVM_CAP_VM_TYPES) & BIT(KVM_X86_SNP_VM));
+
+	if (argc > 2 && !strcmp(argv[1], "-n")) {
+		nr_rounds = atoi_positive("Number of rounds", argv[2]);
+		argv[2] = argv[0];
+		argv += 2;
+		argc -= 2;
+	}
+	if (argc > 1 && !strcmp(argv[1], "-d")) {
+		destructive = true;
+		argv[1] = argv[0];
+		argv++;
+		argc--;
+	}
+
+	return test_harness_run(argc, argv);
+}
