@@ -27,6 +27,7 @@ if [ -f "$OUT/.snp-linux" ] && [ "$(cat "$OUT/.snp-linux")" != "$LINUX" ]; then
 fi
 mkdir -p "$OUT/strip"
 echo "$LINUX" > "$OUT/.snp-linux"
+# shellcheck disable=SC2086
 key=$({ echo "$LINUX"; $CC --version; cat "$0" "$LINUX/Makefile" "$list" $patches
 	cat "$TOP"/tools/platform/hw-i386-snp/snp-ctl-regs.h "$TOP"/tools/vm/snpctl.h
 	find "$TOP"/selftests "$TOP"/uapi "$TOP"/tools/platform/tests/snp_guest_test.c \
