@@ -1484,6 +1484,42 @@ TEST_F_TIMEOUT(hz, h14_poison_running, 120)
 	assert_vmsa_fault(ap, w.ret ? w.err : 0, EHWPOISON, SNP_VMSA_GPA(PAGE_A));
 }
 
+/* In the launch it is SET_VMSA and LAUNCH_FINISH that tell. */
+TEST(h14_poison_in_launch)
+{
+	static u8 page[PAGE_SIZE] __aligned(PAGE_SIZE);
+	struct kvm_sev_snp_set_vmsa set = {
+		.request = CREATE,
+		.gpa = SNP_VMSA_GPA(PAGE_A),
+		.sev_features = SNP_SEV_FEATURES,
+	};
+	struct kvm_vcpu *vcpu;
+	struct snp_vm *s;
+	int i;
+
+	SNP_REQUIRE_UAPI();
+	REQUIRE_POISON();
+
+	s = hz_create();
+	vcpu = s->vcpu[3];
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_set_vmsa_from_vcpu(vcpu, SNP_VMSA_GPA(PAGE_A));
+	/* Only of a page that is the guest's the platform tells where it is. */
+	snp_vmsa_init(s, (void *)page, 3, snp_guest_entry_regs);
+	snp_launch_page(s, SNP_VMSA_GPA(PAGE_A), page, KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	poison(NULL);
+
+	for (i = 0; i < 2; i++) {
+		set.flags = i ? KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU : 0;
+		TEST_ASSERT(snp_vcpu_cmd(vcpu, KVM_SEV_SNP_SET_VMSA, &set, NULL) &&
+			    errno == EHWPOISON, "flags %d: errno %d", i, errno);
+	}
+	TEST_ASSERT(__snp_launch_finish(s, NULL, NULL) && errno == EHWPOISON,
+		    "LAUNCH_FINISH: errno %d", errno);
+	snp_vm_free(s);
+}
+
 /*
  * H15: guest_memfd is closed
  */
