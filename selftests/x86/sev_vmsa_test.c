@@ -300,7 +300,19 @@ TEST(digest_kvm_8_vcpus)
 	digest_kvm_vmsas(8, true);
 }
 
-TEST(digest_kvm_64_vcpus)
+/* Making so many takes its time on a debug kernel. */
+FIXTURE(many) {
+};
+
+FIXTURE_SETUP(many)
+{
+}
+
+FIXTURE_TEARDOWN(many)
+{
+}
+
+TEST_F_TIMEOUT(many, digest_kvm_64_vcpus, 300)
 {
 	digest_kvm_vmsas(64, true);
 }
@@ -309,7 +321,7 @@ TEST(digest_kvm_64_vcpus)
  * The memory of a test is not the same in each boot, but this is: what is printed
  * has to be the same on each kernel.
  */
-TEST(digest_kvm_alone)
+TEST_F_TIMEOUT(many, digest_kvm_alone, 300)
 {
 	digest_kvm_vmsas(1, false);
 	digest_kvm_vmsas(2, false);
@@ -489,7 +501,7 @@ static int digest_page_vmsa(int nr_vcpus, u64 gpa, u8 *digest, u32 *fw_error,
 	return ret;
 }
 
-TEST(digest_page_same_for_1_2_8_64_vcpus)
+TEST_F_TIMEOUT(many, digest_page_same_for_1_2_8_64_vcpus, 300)
 {
 	static const int nr_vcpus[] = { 1, 2, 8, 64 };
 	u8 digest[4][SNP_DIGEST_LEN];
