@@ -11,6 +11,7 @@
 #include "exec/exec-all.h"
 #include "hw/i386/snp/snp-ctl.h"
 #include "tcg/helper-tcg.h"
+#include "trace.h"
 
 /* The table "AE Exitcodes"; everything else is a non-automatic exit. */
 static bool exit_is_automatic(uint64_t code, uint64_t info_1)
@@ -69,8 +70,10 @@ bool snp_vmexit_filter(CPUX86State *env, uint64_t exit_code,
         return false;
     }
     if (!exit_is_automatic(exit_code, exit_info_1)) {
+        cpu_restore_state(cs, ra);
         snp_count(SNP_CNT_VC);
-        raise_exception_err_ra(env, SNP_EXCP_VC, exit_code, ra);
+        trace_snp_vc(cs->cpu_index, env->snp.asid, exit_code, env->eip);
+        raise_exception_err_ra(env, SNP_EXCP_VC, exit_code, 0);
     }
     /*
      * Held exits happen again later.  Not those that may come from within
@@ -79,6 +82,7 @@ bool snp_vmexit_filter(CPUX86State *env, uint64_t exit_code,
     if (ra || (exit_code >= SVM_EXIT_INTR && exit_code <= SVM_EXIT_VINTR)) {
         snp_cpu_hold(env_cpu(env), SNP_CTL_HOLD_VMEXIT, exit_code, ra);
     }
+    trace_snp_vmexit(cs->cpu_index, env->snp.asid, exit_code, exit_info_1);
     return exit_advances_rip(exit_code);
 }
 

@@ -10,6 +10,7 @@
 #include "qemu/osdep.h"
 #include "vmsa.h"
 #include "exec/page-protection.h"
+#include "trace.h"
 
 #define SIZE_2M (2 * 1024 * 1024ULL)
 
@@ -121,6 +122,8 @@ SnpVerdict snp_guest_access(CPUX86State *env, const SnpAccess *a, int *prot,
         snp_count(SNP_CNT_NPF_RMP);
     } else if (v == SNP_ACCESS_VC) {
         snp_count(SNP_CNT_VC);
+        trace_snp_vc(env_cpu(env)->cpu_index, g->asid, SNP_EXIT_NOT_VALIDATED,
+                     a->gpa);
     }
     return v;
 }
