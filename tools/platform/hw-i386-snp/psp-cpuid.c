@@ -53,13 +53,13 @@ typedef struct CpuidRule {
 
 static const CpuidRule rules[] = {
     { 0x00000000, 0, { AT_MOST, EQUAL, EQUAL, EQUAL } },
-    { 0x00000001, 0, { EQUAL, ANY, SUBSET, SUBSET },
+    { 0x00000001, 0, { ANY, ANY, SUBSET, SUBSET },
       { 0, 0, OSXSAVE | HYPERVISOR | X2APIC | TSC_DEADLINE, 1u << 28 } },
     { 0x00000007, 0, { AT_MOST, SUBSET, SUBSET, SUBSET }, { 0, 0, OSPKE } },
     { 0x0000000d, 0, { SUBSET, ANY, AT_MOST, SUBSET } },
     { 0x0000000d, 1, { SUBSET, ANY, SUBSET, SUBSET } },
     { 0x80000000, 0, { AT_MOST, EQUAL, EQUAL, EQUAL } },
-    { 0x80000001, 0, { EQUAL, ANY, SUBSET, SUBSET } },
+    { 0x80000001, 0, { ANY, ANY, SUBSET, SUBSET } },
     { 0x80000007, 0, { ANY, SUBSET, ANY, SUBSET } },
     { 0x80000008, 0, { ANY, SUBSET, ANY, ANY } },
     { 0x8000001f, 0, { SUBSET, ANY, ANY, ANY } },
