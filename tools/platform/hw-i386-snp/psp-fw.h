@@ -48,6 +48,7 @@ typedef enum FwStatus {
     FW_INVALID_PAGE_SIZE        = 0x19,
     FW_INVALID_PAGE_STATE       = 0x1a,
     FW_INVALID_PAGE_OWNER       = 0x1c,
+    FW_AEAD_OFLOW               = 0x1d,
     FW_RMP_INIT_REQUIRED        = 0x20,
 } FwStatus;
 
@@ -67,7 +68,17 @@ typedef struct SnpGuest {
     uint8_t host_data[32];
     bool vcek_dis;
     bool id_block_en;
+    bool author_key_en;
+    uint8_t family_id[16];      /* from the ID block, as the next three */
+    uint8_t image_id[16];
+    uint32_t guest_svn;
+    uint8_t id_key_digest[SNP_DIGEST_LEN];
+    uint8_t author_key_digest[SNP_DIGEST_LEN];
+    uint8_t report_id[32];
+    uint8_t vmrk[32];
+    uint64_t launch_tcb;
     uint8_t vmpck[SNP_NR_VMPL][32];
+    uint64_t msg_count[SNP_NR_VMPL];    /* last sequence number used */
 } SnpGuest;
 
 /* Guest states of the SEV API */
@@ -159,6 +170,8 @@ void fw_asid_unbind(uint32_t asid);
 void fw_leak_check_all(void);
 
 SnpGuest *fw_snp_guest(hwaddr gctx);
+/* The guest of a context page that a command names. */
+FwStatus fw_find_snp_guest(hwaddr gctx, SnpGuest **g);
 void fw_snp_decommission(SnpGuest *g);
 void fw_sev_drop_all(void);
 
@@ -180,12 +193,16 @@ enum {
     FWC_BUF_WRITE   = 4,        /* writes to its command buffer */
 };
 
+FwStatus fw_cmd_guest_request(uint8_t *buf);
+
 extern const FwCmd fw_platform_cmds[], fw_snp_guest_cmds[], fw_legacy_cmds[];
 
 /* --- what is checked against the processor ---------------------------- */
 
 /* Corrects the CPUID page in place; true if nothing had to be corrected. */
 bool fw_cpuid_page_check(uint8_t *page);
+
+bool fw_smt_enabled(void);
 
 /* Every CPU has SNP_EN and MFDM set and VM_HSAVE_PA clear. */
 bool fw_cpus_ready(void);

@@ -7,6 +7,8 @@
  */
 #include "qemu/osdep.h"
 #include "hw/boards.h"
+#include "qemu/cutils.h"
+#include "attest.h"
 #include "psp-fw.h"
 #include "trace.h"
 
@@ -19,7 +21,7 @@
 /* Bits up to SINGLE_SOCKET: the others need an announced feature. */
 #define POLICY_KNOWN            MAKE_64BIT_MASK(0, 21)
 
-static FwStatus find_guest(hwaddr gctx, SnpGuest **g)
+FwStatus fw_find_snp_guest(hwaddr gctx, SnpGuest **g)
 {
     SnpRmpEntry e;
 
@@ -39,11 +41,22 @@ static FwStatus find_guest(hwaddr gctx, SnpGuest **g)
 
 #define FIND_GUEST(gctx, g) \
     do { \
-        FwStatus st_ = find_guest(gctx, &(g)); \
+        FwStatus st_ = fw_find_snp_guest(gctx, &(g)); \
         if (st_ != FW_SUCCESS) { \
             return st_; \
         } \
     } while (0)
+
+/* Keys of the emulated firmware are no secret, only distinct. */
+static void guest_secret(const char *what, uint64_t nr, uint8_t out[32])
+{
+    uint64_t seed[4] = { cpu_to_le64(snp_fw.guest_seq), cpu_to_le64(nr) };
+    uint8_t h[SNP_DIGEST_LEN];
+
+    pstrcpy((char *)&seed[2], 16, what);
+    snp_sha384(seed, sizeof(seed), h);
+    memcpy(out, h, 32);
+}
 
 static FwStatus cmd_gctx_create(uint8_t *buf)
 {
@@ -72,15 +85,12 @@ static FwStatus cmd_gctx_create(uint8_t *buf)
     g->state = GSTATE_INIT;
     snp_digest_init(g->ld);
     snp_digest_init(g->imd);
-    /* Keys of the emulated firmware are no secret, only distinct. */
     snp_fw.guest_seq++;
     for (i = 0; i < SNP_NR_VMPL; i++) {
-        uint64_t seed[2] = { cpu_to_le64(snp_fw.guest_seq), cpu_to_le64(i) };
-        uint8_t h[SNP_DIGEST_LEN];
-
-        snp_sha384(seed, sizeof(seed), h);
-        memcpy(g->vmpck[i], h, sizeof(g->vmpck[i]));
+        guest_secret("VMPCK", i, g->vmpck[i]);
     }
+    guest_secret("REPORT_ID", 0, g->report_id);
+    guest_secret("VMRK", 0, g->vmrk);
     g_hash_table_insert(snp_fw.snp_guests, &g->gctx, g);
     fw_set_state(gctx, SNP_PAGE_CONTEXT);
     return FW_SUCCESS;
@@ -120,7 +130,7 @@ static FwStatus cmd_activate(uint8_t *buf)
     return FW_SUCCESS;
 }
 
-static bool smt_enabled(void)
+bool fw_smt_enabled(void)
 {
     return current_machine->smp.threads > 1;
 }
@@ -146,7 +156,7 @@ static FwStatus cmd_launch_start(uint8_t *buf)
          POLICY_ABI_MINOR(policy) > FW_API_MINOR)) {
         return FW_POLICY_FAILURE;
     }
-    if (smt_enabled() && !(policy & POLICY_SMT)) {
+    if (fw_smt_enabled() && !(policy & POLICY_SMT)) {
         return FW_POLICY_FAILURE;
     }
     if (flags & 1) {
@@ -155,6 +165,7 @@ static FwStatus cmd_launch_start(uint8_t *buf)
     }
 
     g->policy = policy;
+    g->launch_tcb = FW_TCB;
     g->imi_en = flags & 2;
     g->desired_tsc_khz = ldl_le_p(buf + 28);
     memcpy(g->gosvw, buf + 32, sizeof(g->gosvw));
@@ -285,8 +296,13 @@ static FwStatus cmd_launch_update(uint8_t *buf)
 }
 
 /* ID block: ABI, SNP_LAUNCH_FINISH, structure ID_BLOCK */
-enum { IDB_LD = 0x00, IDB_VERSION = 0x50, IDB_POLICY = 0x58, IDB_SIZE = 0x60 };
-#define ID_AUTH_SIZE    4096
+enum {
+    IDB_LD = 0x00, IDB_FAMILY_ID = 0x30, IDB_IMAGE_ID = 0x40,
+    IDB_VERSION = 0x50, IDB_GUEST_SVN = 0x54, IDB_POLICY = 0x58,
+    IDB_SIZE = 0x60
+};
+/* ID authentication information */
+enum { IDA_ID_KEY = 0x240, IDA_AUTHOR_KEY = 0x880, IDA_SIZE = 0x1000 };
 
 static FwStatus cmd_launch_finish(uint8_t *buf)
 {
@@ -294,7 +310,7 @@ static FwStatus cmd_launch_finish(uint8_t *buf)
     hwaddr idb = ldq_le_p(buf + 8);
     hwaddr ida = ldq_le_p(buf + 16);
     bool id_en = flags & 1;
-    uint8_t id[IDB_SIZE];
+    uint8_t id[IDB_SIZE], auth[IDA_SIZE];
     SnpGuest *g;
 
     if (flags & ~7ULL) {
@@ -309,7 +325,8 @@ static FwStatus cmd_launch_finish(uint8_t *buf)
     }
     memcpy(snp_fw.last_ld, g->ld, sizeof(snp_fw.last_ld));
     if (id_en) {
-        if (!fw_read(idb, id, sizeof(id)) || !fw_is_ram(ida, ID_AUTH_SIZE)) {
+        if (!fw_read(idb, id, sizeof(id)) ||
+            !fw_read(ida, auth, sizeof(auth))) {
             return FW_INVALID_ADDRESS;
         }
         /* Signatures of the authentication structure are not checked. */
@@ -325,6 +342,17 @@ static FwStatus cmd_launch_finish(uint8_t *buf)
     }
 
     g->id_block_en = id_en;
+    if (id_en) {
+        memcpy(g->family_id, id + IDB_FAMILY_ID, sizeof(g->family_id));
+        memcpy(g->image_id, id + IDB_IMAGE_ID, sizeof(g->image_id));
+        g->guest_svn = ldl_le_p(id + IDB_GUEST_SVN);
+        snp_sha384(auth + IDA_ID_KEY, SNP_PUBKEY_LEN, g->id_key_digest);
+        g->author_key_en = flags & 2;
+        if (g->author_key_en) {
+            snp_sha384(auth + IDA_AUTHOR_KEY, SNP_PUBKEY_LEN,
+                       g->author_key_digest);
+        }
+    }
     g->vcek_dis = flags & 4;
     memcpy(g->host_data, buf + 32, sizeof(g->host_data));
     g->state = GSTATE_RUNNING;
@@ -375,7 +403,7 @@ static FwStatus check_guest_page(SnpGuest *g, hwaddr spa)
 
 static FwStatus dbg_guest(uint8_t *buf, SnpGuest **g)
 {
-    FwStatus st = find_guest(ldq_le_p(buf), g);
+    FwStatus st = fw_find_snp_guest(ldq_le_p(buf), g);
 
     if (st != FW_SUCCESS) {
         return st;
@@ -437,7 +465,7 @@ const FwCmd fw_snp_guest_cmds[] = {
     { 0x91, "SNP_ACTIVATE", 12, FWC_SNP_INIT, cmd_activate },
     { 0x92, "SNP_GUEST_STATUS", 16, FWC_SNP_INIT, cmd_guest_status },
     { 0x93, "SNP_GCTX_CREATE", 8, FWC_SNP_INIT, cmd_gctx_create },
-    { 0x94, "SNP_GUEST_REQUEST" },
+    { 0x94, "SNP_GUEST_REQUEST", 24, FWC_SNP_INIT, fw_cmd_guest_request },
     { 0x95, "SNP_ACTIVATE_EX" },
     { 0xa0, "SNP_LAUNCH_START", 48, FWC_SNP_INIT, cmd_launch_start },
     { 0xa1, "SNP_LAUNCH_UPDATE", 32, FWC_SNP_INIT, cmd_launch_update },

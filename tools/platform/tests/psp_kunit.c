@@ -364,6 +364,45 @@ static void f_finish_idb(struct fixture *f, const struct row *r, void *buf)
 	d->id_auth_paddr = f->plain_pa;
 }
 
+/*
+ * A request for a report, right but for its tag. arg: offset << 8 | value of one byte
+ * that is changed
+ */
+static void f_request(struct fixture *f, const struct row *r, void *buf)
+{
+	struct sev_data_snp_guest_request *d = buf;
+	struct snp_guest_msg_hdr *hdr = f->plain;
+
+	d->gctx_paddr = f->gctx_pa;
+	d->req_paddr = f->plain_pa;
+	d->res_paddr = f->fw_pa;
+	hdr->msg_seqno = 1;
+	hdr->algo = 1;
+	hdr->hdr_version = 1;
+	hdr->hdr_sz = sizeof(*hdr);
+	hdr->msg_type = SNP_MSG_REPORT_REQ;
+	hdr->msg_version = 1;
+	hdr->msg_sz = sizeof(struct snp_report_req);
+	if (r->arg)
+		((u8 *)f->plain)[r->arg >> 8] = r->arg;
+}
+
+#define F_REQUEST_WITH(name, stmt)						\
+static void f_request_##name(struct fixture *f, const struct row *r, void *buf)	\
+{										\
+	struct sev_data_snp_guest_request *d = buf;				\
+										\
+	f_request(f, r, buf);							\
+	stmt;									\
+}
+
+F_REQUEST_WITH(no_ctx, d->gctx_paddr = f->plain_pa)
+F_REQUEST_WITH(unaligned, d->req_paddr += 0x10)
+F_REQUEST_WITH(no_memory, d->req_paddr = 1ULL << 47)
+F_REQUEST_WITH(of_guest, d->req_paddr = f->pa)
+F_REQUEST_WITH(rsp_unaligned, d->res_paddr += 0x10)
+F_REQUEST_WITH(rsp_hv, d->res_paddr = f->plain_pa)
+
 /* arg: 0 to a page of the hypervisor, 1 to a Firmware page */
 static void f_status(struct fixture *f, const struct row *r, void *buf)
 {
@@ -629,6 +668,32 @@ static const struct row rows[] = {
 	R(SNP_LAUNCH_FINISH, "reserved bit", G_ACTIVE, P_HV, f_finish_rsvd, 0, PARAM),
 	R(SNP_LAUNCH_FINISH, "ID block of version 0", G_ACTIVE, P_HV, f_finish_idb, 0,
 	  PARAM),
+
+	/* GUEST_REQUEST: what a guest gets granted, a guest of Linux tells */
+	R(SNP_GUEST_REQUEST, "tag is wrong", G_RUNNING, P_HV, f_request, 0,
+	  SEV_RET_BAD_MEASUREMENT),
+	R(SNP_GUEST_REQUEST, "before LAUNCH_FINISH", G_ACTIVE, P_HV, f_request, 0, GSTATE),
+	R(SNP_GUEST_REQUEST, "no context", G_NONE, P_HV, f_request_no_ctx, 0, GUEST),
+	R(SNP_GUEST_REQUEST, "request unaligned", G_RUNNING, P_HV, f_request_unaligned, 0,
+	  ADDRESS),
+	R(SNP_GUEST_REQUEST, "request in no memory", G_RUNNING, P_HV,
+	  f_request_no_memory, 0, ADDRESS),
+	R(SNP_GUEST_REQUEST, "request in a guest's page", G_RUNNING, P_PRE_GUEST,
+	  f_request_of_guest, 0, PAGE_STATE),
+	R(SNP_GUEST_REQUEST, "response unaligned", G_RUNNING, P_HV,
+	  f_request_rsp_unaligned, 0, ADDRESS),
+	R(SNP_GUEST_REQUEST, "response to the hypervisor's page", G_RUNNING, P_HV,
+	  f_request_rsp_hv, 0, PAGE_STATE),
+	R(SNP_GUEST_REQUEST, "number 0", G_RUNNING, P_HV, f_request, 0x2000, PARAM),
+	R(SNP_GUEST_REQUEST, "number 2", G_RUNNING, P_HV, f_request, 0x2002, PARAM),
+	R(SNP_GUEST_REQUEST, "reserved 28h", G_RUNNING, P_HV, f_request, 0x2801, PARAM),
+	R(SNP_GUEST_REQUEST, "algorithm 0", G_RUNNING, P_HV, f_request, 0x3000, PARAM),
+	R(SNP_GUEST_REQUEST, "header version 2", G_RUNNING, P_HV, f_request, 0x3102, PARAM),
+	R(SNP_GUEST_REQUEST, "header size", G_RUNNING, P_HV, f_request, 0x3261, PARAM),
+	R(SNP_GUEST_REQUEST, "message of a page", G_RUNNING, P_HV, f_request, 0x3710, PARAM),
+	R(SNP_GUEST_REQUEST, "reserved 38h", G_RUNNING, P_HV, f_request, 0x3801, PARAM),
+	R(SNP_GUEST_REQUEST, "VMPCK 4", G_RUNNING, P_HV, f_request, 0x3c04, PARAM),
+	R(SNP_GUEST_REQUEST, "reserved 3Dh", G_RUNNING, P_HV, f_request, 0x3d01, PARAM),
 
 	/* GUEST_STATUS, debug */
 	R(SNP_GUEST_STATUS, "to a Firmware page", G_ACTIVE, P_HV, f_status, 1, OK),
