@@ -308,15 +308,19 @@ get_root() {
 	find "$tmp/tree" -perm /6000 -exec chmod ug-s {} +
 	run_in_place "$tmp/tree"
 	# The headers know where they are, if they were installed.
-	# shellcheck disable=SC2016
-	sed -i 's|^KBUILD_OUTPUT=/usr/src/|KBUILD_OUTPUT := $(CURDIR)/../|
-		s|^include /usr/src/|include $(CURDIR)/../|' "$tmp"/tree/usr/src/linux-headers-*/Makefile
+	for file in "$tmp"/tree/usr/src/linux-headers-*/Makefile; do
+		[ -f "$file" ] || continue
+		# shellcheck disable=SC2016
+		sed -i 's|^KBUILD_OUTPUT=/usr/src/|KBUILD_OUTPUT := $(CURDIR)/../|
+			s|^include /usr/src/|include $(CURDIR)/../|' "$file"
+	done
 }
 
 # run_in_place ROOT: each program becomes PROGRAM.elf, and a script of its name runs
 # it with the loader and the libraries of its own tree.
 run_in_place() {
-	(cd "$1" && find usr/bin usr/sbin usr/libexec usr/lib/linux-kbuild-* -type f -perm -100) |
+	(cd "$1" && find usr/bin usr/sbin usr/libexec usr/lib/linux-kbuild-* -type f -perm -100 \
+		2>/dev/null) |
 		while read -r f; do
 			[ "$(dd if="$1/$f" bs=1 skip=1 count=3 2>/dev/null)" = ELF ] || continue
 			up=$(dirname "$f" | sed 's|[^/]*|..|g')
