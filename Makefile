@@ -126,6 +126,14 @@ runner: deps
 tools: deps ## snp-digest, in build/tools
 	$(Q)$(LOCK) $(MAKE) -s -C tools/measure OUT=$(TOP)/build/tools CC="$(CC)"
 
+# Not part of `all`: 100 MB are fetched for it.
+.PHONY: guest
+guest: tools # Debian's QEMU, OVMF and kernel, for the machine to run an SNP guest
+	$(Q)$(LOCK) $(MAKE) -s -C tools/guest OUT=$(TOP)/build/guest CC="$(CC)"
+	$(Q)$(LOCK) env OUT=$(TOP)/build/guest DIGEST=$(TOP)/build/tools/snp-digest \
+		QEMU_ROOT="$$($(FETCH) guest-qemu)" OVMF_ROOT="$$($(FETCH) ovmf)" \
+		KERNEL_ROOT="$$($(FETCH) debian-6.12)" tools/guest/build.sh
+
 .PHONY: all
 all: kernel qemu modules selftests launch $(if $(DEBIAN),,kunit) runner tools ## everything
 
@@ -180,6 +188,19 @@ timeline: kernel qemu modules selftests runner ## record a launch, a zap and a r
 	$(Q)$(TOP)/build/vm/timeline $(RESULTS)/snp_scene.log $(RESULTS)/machine-01.qemu \
 		> $(TOP)/build/timeline.svg
 	@echo "drawn: $(TOP)/build/timeline.svg"
+
+.PHONY: demo-guest
+demo-guest: kernel qemu modules runner guest ## a Debian guest with SEV-SNP by QEMU and OVMF; minutes
+	$(Q)$(RUN) --select snp_linux_1 --show
+
+.PHONY: check-guest
+check-guest: kernel qemu modules runner guest ## the same as a test, with 1 and 4 vCPUs
+	$(Q)$(RUN) --select "$(or $(T),guest)" $(RUN_ARGS)
+
+.PHONY: certs
+certs: deps ## the certificates of the emulated platform: worthless, and they say so
+	$(Q)$(MAKE) -s -C tools/guest OUT=$(TOP)/build/guest CC="$(CC)"
+	$(Q)build/guest/snp-verify --chain
 
 .PHONY: shell
 shell: all ## a shell in the machine; T= brings these tests' programs along

@@ -26,7 +26,7 @@ set -- --splats "$here/splats" --results "$RESULTS" --times "$BUILD/times.$FLAVO
 	--kernel "$kernel/arch/x86/boot/bzImage" --init "$BUILD/vm/init" \
 	--busybox "$(command -v busybox)" --scale "${SCALE:-1}" \
 	--progs "$BUILD/$base/selftests/strip" --progs "$BUILD/$base/launch/strip" \
-	--progs "$here/guest" --progs "$here/selfcheck" \
+	--progs "$here/guest" --progs "$here/selfcheck" --progs "$BUILD/guest" \
 	--modules "ext=${EXT_MODULES:-$BUILD/$FLAVOUR/modules}" \
 	--modules "base=$kernel/arch/x86/kvm" --modules "base=$kernel/virt/lib" \
 	--modules "base=$kernel/drivers/crypto/ccp" --modules "base=$kernel/lib/kunit" \

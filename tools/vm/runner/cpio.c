@@ -81,6 +81,19 @@ void cpio_file(struct cpio *c, const char *name, unsigned int mode,
 	free(data);
 }
 
+/* Another archive, with its own end: the kernel unpacks one after the other. */
+void cpio_archive(struct cpio *c, const char *path)
+{
+	size_t len;
+	char *data = slurp(path, &len);
+
+	if (!data)
+		die("cannot read '%s': %s", path, strerror(errno));
+	fwrite(data, 1, len, c->f);
+	pad(c);
+	free(data);
+}
+
 void cpio_end(struct cpio *c)
 {
 	header(c, "TRAILER!!!", 0, 0, 0, 0);

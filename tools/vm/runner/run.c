@@ -45,7 +45,7 @@ static const char *const outcome_name[] = {
 };
 
 struct machine {
-	char *name, *smp, *mem, *modules, *kernel_args, *qemu_args;
+	char *name, *smp, *mem, *modules, *root, *kernel_args, *qemu_args;
 	char *thread;			/* of TCG: "multi", "single" */
 };
 
@@ -280,6 +280,8 @@ static void parse_machine(const char *where, char *line)
 				die("%s: machine %s: thread is multi or single, not '%s'",
 				    where, m->name, v);
 			m->thread = v;
+		} else if (!strcmp(w, "root")) {
+			m->root = v;
 		} else if (!strcmp(w, "append")) {
 			/* a comma stands for a space */
 			for (c = v; *c; c++)
@@ -1007,6 +1009,7 @@ static char *command_for_guest(struct test *t)
 static bool make_initrd(struct slot *s)
 {
 	struct test *first = &tests[s->ids[0]];
+	const char *root = first->machine->root;
 	char *list = NULL;
 	size_t len = 0;
 	struct cpio c;
@@ -1014,6 +1017,13 @@ static bool make_initrd(struct slot *s)
 	FILE *f;
 
 	cpio_begin(&c, s->initrd);
+	if (root) {
+		const char *path = find_in(opt.progs, opt.nr_progs, root);
+
+		if (!path)
+			die("machine %s: no '%s' (see --progs)", first->machine->name, root);
+		cpio_archive(&c, path);
+	}
 	common_files(&c);
 	add_modules(&c, first->machine, first->modset);
 	f = open_memstream(&list, &len);

@@ -31,6 +31,7 @@ void cpio_data(struct cpio *c, const char *name, unsigned int mode,
 	       const void *data, size_t len);
 void cpio_file(struct cpio *c, const char *name, unsigned int mode,
 	       const char *path);
+void cpio_archive(struct cpio *c, const char *path);
 void cpio_end(struct cpio *c);
 
 /* splat.c: what must not be in a kernel log */
