@@ -14,6 +14,7 @@
 #include <fnmatch.h>
 #include <getopt.h>
 #include <poll.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -49,6 +50,13 @@ struct machine {
 	char *thread;			/* of TCG: "multi", "single" */
 };
 
+/* What a test makes the kernel say, and what is a splat otherwise */
+struct told {
+	char *text;
+	regex_t re;
+	bool seen;
+};
+
 struct test {
 	char *name, *group, *kind, *command, *reason;
 	struct machine *machine;
@@ -64,6 +72,8 @@ struct test {
 	double took;
 	char *why;
 	FILE *log;
+	struct told *told;
+	int nr_told;
 	char *log_path;
 };
 
@@ -402,6 +412,34 @@ static void parse_test(const char *where, char *line)
 	}
 }
 
+/* "log NAME REGEX -- REASON": of a test that is declared above */
+static void parse_log(const char *where, char *line)
+{
+	char *name = word(&line), *reason = strstr(line, " -- ");
+	bool any = false;
+	int i;
+
+	if (!reason || !reason[4])
+		die("%s: log %s: needs ' -- REASON'", where, name);
+	*reason = '\0';
+	line += strspn(line, " \t");
+	for (i = 0; i < nr_tests; i++) {
+		struct test *t = &tests[i];
+		struct told *n;
+
+		if (strcmp(t->name, name))
+			continue;
+		any = true;
+		t->told = xrealloc(t->told, (t->nr_told + 1) * sizeof(*n));
+		n = &t->told[t->nr_told++];
+		*n = (struct told){ .text = xstrdup(line) };
+		if (!*line || regcomp(&n->re, line, REG_EXTENDED | REG_NOSUB))
+			die("%s: log %s: bad regular expression '%s'", where, name, line);
+	}
+	if (!any)
+		die("%s: log %s: no test of that name is declared above", where, name);
+}
+
 static void parse_tests(const char *path)
 {
 	char *line, *save, *text = slurp(path, NULL);
@@ -422,8 +460,10 @@ static void parse_tests(const char *path)
 			parse_machine(where, line);
 		else if (!strcmp(w, "test"))
 			parse_test(where, line);
+		else if (!strcmp(w, "log"))
+			parse_log(where, line);
 		else
-			die("%s: a line starts with 'machine', 'test' or '#', not '%s'",
+			die("%s: a line starts with 'machine', 'test', 'log' or '#', not '%s'",
 			    path, w);
 	}
 	free(text);
@@ -1208,9 +1248,32 @@ static char *section(struct slot *s, int id, bool *complete)
 	return begin;
 }
 
-static char *find_splat(const char *text)
+static bool is_told(const char *line, void *arg)
 {
-	const char *splat = splat_find(text, strlen(text));
+	struct test *t = arg;
+	bool told = false;
+	int i;
+
+	for (i = 0; i < t->nr_told; i++)
+		if (!regexec(&t->told[i].re, line, 0, NULL, 0))
+			told = t->told[i].seen = true;
+	return told;
+}
+
+static const char *not_told(struct test *t)
+{
+	int i;
+
+	for (i = 0; i < t->nr_told; i++)
+		if (!t->told[i].seen)
+			return t->told[i].text;
+	return NULL;
+}
+
+/* Of @t, or of no test if that is NULL */
+static char *find_splat(const char *text, struct test *t)
+{
+	const char *splat = splat_find(text, strlen(text), t ? is_told : NULL, t);
 
 	if (!splat)
 		return NULL;
@@ -1252,7 +1315,7 @@ static void end_of_test(struct slot *s, int id, const char *args)
 		verdict(t, LOST, xstrdup("its marks are not in the kernel log"));
 		return;
 	}
-	splat = find_splat(text);
+	splat = find_splat(text, t);
 	if (t->log) {
 		const char *first = strchr(text, '\n');
 
@@ -1276,6 +1339,8 @@ static void end_of_test(struct slot *s, int id, const char *args)
 					      (int)(t->seconds * opt.scale)));
 	else if (!strcmp(status, "signal"))
 		verdict(t, FAIL, xasprintf("signal %ld (%s)", code, strsignal(code)));
+	else if (!strcmp(status, "exit") && !code && not_told(t))
+		verdict(t, FAIL, xasprintf("not in the kernel log: %s", not_told(t)));
 	else if (!strcmp(status, "exit"))
 		judge_exit(t, code);
 	else
@@ -1407,7 +1472,7 @@ static void machine_gone(struct slot *s, int status)
 	if (t) {
 		t->took = now() - s->started;
 		text = section(s, s->cur, &complete);
-		splat = find_splat(text);
+		splat = find_splat(text, t);
 		if (t->log)
 			fprintf(t->log, "--- kernel log\n%s", text);
 		free(text);
@@ -1422,7 +1487,7 @@ static void machine_gone(struct slot *s, int status)
 						   opt.results, s->name));
 		requeue(s);
 	} else if (!s->hello) {
-		splat = log ? find_splat(log) : NULL;
+		splat = log ? find_splat(log, NULL) : NULL;
 		for (i = 0; i < s->nr; i++) {
 			if (!tests[s->ids[i]].done)
 				verdict(&tests[s->ids[i]], LOST,
@@ -1431,7 +1496,7 @@ static void machine_gone(struct slot *s, int status)
 		}
 		machine_red(s, xasprintf("did not boot: %s", splat ? splat : how));
 	} else if (!s->done) {
-		splat = log ? find_splat(log) : NULL;
+		splat = log ? find_splat(log, NULL) : NULL;
 		machine_red(s, xasprintf("no end token: %s", splat ? splat : how));
 		requeue(s);
 	} else {
@@ -1439,10 +1504,10 @@ static void machine_gone(struct slot *s, int status)
 
 		if (boot)
 			*boot = '\0';
-		splat = log ? find_splat(log) : NULL;
+		splat = log ? find_splat(log, NULL) : NULL;
 		if (!splat) {
 			text = section(s, -1, &complete);
-			splat = find_splat(text);
+			splat = find_splat(text, NULL);
 			free(text);
 		}
 		if (splat)
@@ -1740,7 +1805,7 @@ static int scan_files(char **files)
 
 		if (!text)
 			die("cannot read '%s': %s", *files, strerror(errno));
-		splat = splat_find(text, len);
+		splat = splat_find(text, len, NULL, NULL);
 		printf("%s: %s\n", *files, splat ? splat : "clean");
 		found |= !!splat;
 		free(text);

@@ -37,9 +37,10 @@ void cpio_end(struct cpio *c);
 /* splat.c: what must not be in a kernel log */
 void splat_load(const char *path);
 /*
- * First line of [log, log + len) that is denied and not allowed, or NULL; the
- * text is valid until the next call.
+ * First line of [log, log + len) that is denied and not allowed, nor @expected to
+ * be there, or NULL; the text is valid until the next call.
  */
-const char *splat_find(const char *log, size_t len);
+const char *splat_find(const char *log, size_t len,
+		       bool (*expected)(const char *line, void *arg), void *arg);
 
 #endif

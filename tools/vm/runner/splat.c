@@ -84,7 +84,8 @@ static bool matches(const char *line, bool allow)
 	return false;
 }
 
-const char *splat_find(const char *log, size_t len)
+const char *splat_find(const char *log, size_t len,
+		       bool (*expected)(const char *line, void *arg), void *arg)
 {
 	static char line[1024];
 	const char *end = log + len;
@@ -98,7 +99,8 @@ const char *splat_find(const char *log, size_t len)
 			if (isprint((unsigned char)log[i]) || log[i] == '\t')
 				line[o++] = log[i];
 		line[o] = '\0';
-		if (matches(line, false) && !matches(line, true))
+		if (matches(line, false) && !matches(line, true) &&
+		    !(expected && expected(line, arg)))
 			return line;
 		log += n + 1;
 	}
