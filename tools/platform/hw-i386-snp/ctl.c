@@ -44,6 +44,9 @@ static struct {
     uint64_t fail_status;
     uint64_t fail_cmd;
     uint64_t fail_hits;
+    uint64_t fail_count;
+    uint64_t fail_after;
+    uint64_t fail_left;         /* commands that are still to fail */
 
     bool any_hold;              /* something is armed or waits */
     struct {
@@ -61,23 +64,32 @@ static void __attribute__((constructor)) sw_init(void)
 
 /* --- fault injection -------------------------------------------------- */
 
-bool snp_ctl_fail_cmd(uint16_t cmd, uint16_t *status)
+bool snp_ctl_fail_cmd(uint16_t cmd, uint16_t *status, bool *after)
 {
-    bool fail = false;
-
-    if (!qatomic_read(&sw.fail_nth)) {
+    if (!qatomic_read(&sw.fail_nth) && !qatomic_read(&sw.fail_left)) {
         return false;
     }
     QEMU_LOCK_GUARD(&sw.lock);
-    if (sw.fail_nth && (!sw.fail_cmd || sw.fail_cmd == cmd)) {
-        if (!--sw.fail_nth) {
-            fail = true;
-            sw.fail_hits++;
-            *status = sw.fail_status;
-            trace_snp_ctl_fail(cmd, *status);
-        }
+    if (sw.fail_cmd && sw.fail_cmd != cmd) {
+        return false;
     }
-    return fail;
+    if (sw.fail_nth) {
+        if (--sw.fail_nth) {
+            return false;
+        }
+        sw.fail_left = MAX(sw.fail_count, 1);
+    }
+    if (!sw.fail_left) {
+        return false;
+    }
+    if (sw.fail_left != UINT64_MAX) {
+        sw.fail_left--;
+    }
+    sw.fail_hits++;
+    *status = sw.fail_status;
+    *after = sw.fail_after;
+    trace_snp_ctl_fail(cmd, *status);
+    return true;
 }
 
 /* --- hold points ------------------------------------------------------ */
@@ -154,6 +166,7 @@ static void switches_off(void)
 {
     QEMU_LOCK_GUARD(&sw.lock);
     sw.fail_nth = sw.fail_status = sw.fail_cmd = sw.fail_hits = 0;
+    sw.fail_count = sw.fail_after = sw.fail_left = 0;
     memset(sw.hold, 0, sizeof(sw.hold));
     hold_update_any();
 }
@@ -352,6 +365,10 @@ static uint64_t ctl_read(void *opaque, hwaddr addr, unsigned size)
         return sw.fail_cmd;
     case SNP_CTL_FAIL_HITS:
         return qatomic_read(&sw.fail_hits);
+    case SNP_CTL_FAIL_COUNT:
+        return sw.fail_count;
+    case SNP_CTL_FAIL_AFTER:
+        return sw.fail_after;
     default:
         return UINT64_MAX;
     }
@@ -393,6 +410,7 @@ static void ctl_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
     case SNP_CTL_FAIL_NTH:
         WITH_QEMU_LOCK_GUARD(&sw.lock) {
             qatomic_set(&sw.fail_nth, val);
+            qatomic_set(&sw.fail_left, 0);
         }
         break;
     case SNP_CTL_FAIL_STATUS:
@@ -408,6 +426,16 @@ static void ctl_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
     case SNP_CTL_FAIL_HITS:
         WITH_QEMU_LOCK_GUARD(&sw.lock) {
             sw.fail_hits = 0;
+        }
+        break;
+    case SNP_CTL_FAIL_COUNT:
+        WITH_QEMU_LOCK_GUARD(&sw.lock) {
+            sw.fail_count = val;
+        }
+        break;
+    case SNP_CTL_FAIL_AFTER:
+        WITH_QEMU_LOCK_GUARD(&sw.lock) {
+            sw.fail_after = val;
         }
         break;
     default:

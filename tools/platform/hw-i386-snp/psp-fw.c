@@ -360,11 +360,16 @@ static FwStatus fw_run(const FwCmd *c, hwaddr addr)
 
 uint16_t snp_fw_command(uint16_t cmd, hwaddr addr)
 {
-    uint16_t st;
+    bool fail, after = false;
+    uint16_t st, fail_st;
 
     snp_fw.trace_asid = 0;
-    if (!snp_ctl_fail_cmd(cmd, &st)) {
+    fail = snp_ctl_fail_cmd(cmd, &fail_st, &after);
+    if (!fail || after) {
         st = fw_run(fw_find(cmd), addr);
+    }
+    if (fail) {
+        st = fail_st;
     }
     snp_count(SNP_CNT_PSP_CMD);
     if (st != FW_SUCCESS) {

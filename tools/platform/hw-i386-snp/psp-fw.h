@@ -129,8 +129,11 @@ void snp_fw_reset(void);
 
 /* Runs one command; exclusive section. */
 uint16_t snp_fw_command(uint16_t cmd, hwaddr buf);
-/* True, with the status to return, if this command was chosen to fail. */
-bool snp_ctl_fail_cmd(uint16_t cmd, uint16_t *status);
+/*
+ * True if this command was chosen to fail: with the status to return, and
+ * whether it is to be carried out all the same.
+ */
+bool snp_ctl_fail_cmd(uint16_t cmd, uint16_t *status, bool *after);
 
 const char *snp_fw_cmd_name(uint16_t cmd);
 

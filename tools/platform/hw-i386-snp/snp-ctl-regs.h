@@ -128,15 +128,19 @@ enum snp_ctl_page_state {
 
 /*
  * Fault injection: FAIL_NTH = n makes the n-th firmware command from now
- * (1 = the next) return FAIL_STATUS without being carried out; with FAIL_CMD
- * other than 0 only commands with that number count.  Set NTH last.  NTH
- * counts down to 0 (off); HITS counts commands that were made to fail, any
- * write clears it.
+ * (1 = the next) return FAIL_STATUS without being carried out, or with
+ * FAIL_AFTER other than 0 after it was carried out.  With FAIL_CMD other than
+ * 0 only commands with that number count.  With FAIL_COUNT above 1 so many
+ * commands fail from the n-th on, with all ones all of them.  Set NTH last; it
+ * counts down to 0, and writing 0 turns all off.  HITS counts commands that
+ * were made to fail, any write clears it.
  */
 #define SNP_CTL_FAIL_NTH        0x500
 #define SNP_CTL_FAIL_STATUS     0x508
 #define SNP_CTL_FAIL_CMD        0x510
 #define SNP_CTL_FAIL_HITS       0x518
+#define SNP_CTL_FAIL_COUNT      0x520
+#define SNP_CTL_FAIL_AFTER      0x528
 
 /*
  * Hold points: places at which a CPU or the firmware waits until released.
