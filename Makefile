@@ -222,6 +222,30 @@ FUZZ_SECONDS ?= 60
 fuzz: deps ## fuzz the readers of tools/measure, FUZZ_SECONDS=60 each; needs clang
 	$(Q)$(MAKE) -s -C tools/measure fuzz BUILD=$(TOP)/build/host/measure \
 		FUZZ=$(TOP)/build/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) CC="$(CC)"
+#
+# What is posted
+#
+
+# V= is the version of the series here, and KV= that of kbuild's output.
+SERIES	= BASE=$(BASE) LINUX="$(linux_src)" OUT=$(TOP)/build/series/$(BASE) KDIR=$(B)/kernel \
+	VERSION=$(if $(filter-out 0,$(V)),$(V),1) V=0 ABIDIFF="$(ABIDIFF)"
+ABIDIFF	?= abidiff
+
+.PHONY: series
+series: fetch ## the patches to post, with a cover letter, in build/series; V=2 for version 2
+	$(Q)$(LOCK) env $(SERIES) $(TOP)/tools/series/make.sh
+
+.PHONY: check-series
+check-series: all series ## every check on every commit of it; T="build sparse" for some
+	$(Q)$(VM)/lock.sh $(TOP)/build/.lock.$(FLAVOUR).series env $(ENV) $(SERIES) \
+		SPARSE="$$($(TOP)/tools/series/sparse.sh "$$($(FETCH) sparse)" $(TOP)/build/sparse)" \
+		$(TOP)/tools/series/check.sh $(T)
+
+.PHONY: check-series-fixtures
+check-series-fixtures: all series ## each of these checks rejects what it must reject
+	$(Q)$(VM)/lock.sh $(TOP)/build/.lock.$(FLAVOUR).series env $(ENV) $(SERIES) \
+		SPARSE="$$($(TOP)/tools/series/sparse.sh "$$($(FETCH) sparse)" $(TOP)/build/sparse)" \
+		$(TOP)/tools/series/checks.sh
 
 .PHONY: clean
 clean: ## remove all builds

@@ -94,6 +94,8 @@ set_up_apt() {
 			echo "deb [signed-by=$keyring] $mirror $s main"
 			echo "deb-src [signed-by=$keyring] $mirror $s main"
 		done
+		# Only when it is asked for: nothing that is needed depends on it.
+		[ "$suite" != forky ] || echo "deb-src [signed-by=$keyring] $mirror forky main"
 	} > "$apt/etc/sources.list"
 	cat > "$apt/etc/apt.conf" <<-END
 	Dir::Etc::sourcelist "$apt/etc/sources.list";
@@ -124,7 +126,7 @@ do_apt() {
 
 # A list of today's is new enough; several packages are fetched in a row.
 update() {
-	if [ "${1:-}" != force ] && [ -n "$(find "$apt/updated" -mmin -720 2>/dev/null)" ]; then
+	if [ "${1:-}" != force ] && [ "$suite" != forky ] && [ -n "$(find "$apt/updated" -mmin -720 2>/dev/null)" ]; then
 		return
 	fi
 	say "reading the package lists of $mirror"

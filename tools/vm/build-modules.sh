@@ -11,21 +11,24 @@
 #   CC     compiler (default gcc), JOBS (default nproc), V=1 for commands
 #   LINUX_KEY  another when LINUX has changed
 #   NOEXT=1 builds the base's own KVM the same way, without the extension
+#   SHADOW names headers of LINUX that KDIR has otherwise; KARGS goes to kbuild
 # Exits non-zero, and leaves no stale module behind, on any failure.
 set -eu
 
 die() { echo "build-modules: $*" >&2; exit 1; }
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
-: "${BASE:=linux-7.3}" "${CC:=gcc}" "${JOBS:=$(nproc)}" "${V:=0}" "${NOEXT:=}"
+: "${BASE:=linux-7.3}" "${CC:=gcc}" "${JOBS:=$(nproc)}" "${V:=0}" "${NOEXT:=}" "${SHADOW:=}" "${KARGS:=}"
 : "${LINUX:?source tree of the base}" "${KDIR:?kernel build or headers}" "${OUT:?}"
 
 [ -f "$LINUX/arch/x86/kvm/svm/sev.c" ] ||
 	die "LINUX=$LINUX has no arch/x86/kvm/svm/sev.c; want an unpacked kernel source"
 [ -f "$KDIR/Module.symvers" ] ||
 	die "KDIR=$KDIR has no Module.symvers; want a kernel that was built, or its headers package"
-[ -d "$top/patches/$BASE" ] ||
+order=$top/patches/$BASE/series
+[ -f "$order" ] ||
 	die "no patches for BASE=$BASE; known: $(cd "$top/patches" && echo linux-*)"
+[ -z "$NOEXT" ] || order=/dev/null
 
 # A module of one series would be built, and not load, in a kernel of another.
 series=$(sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$LINUX/Makefile" | paste -sd. -)
@@ -36,36 +39,36 @@ case $release in
 	"want BASE= of the same series, one of: $(cd "$top/patches" && echo linux-*)" ;;
 esac
 
-if [ -n "$NOEXT" ]; then
-	patches=
-else
-	patches=$(find "$top/patches/$BASE" -name '*.patch' | sort)
-fi
-
 # Lay out the base anew when a patch or the base itself changed.
-# shellcheck disable=SC2086
-key=$({ echo "$LINUX $KDIR $NOEXT${LINUX_KEY:+ $LINUX_KEY}"; cat "$LINUX/Makefile" "$0" $patches; } | sha256sum)
+key=$({ echo "$LINUX $KDIR $SHADOW${LINUX_KEY:+ $LINUX_KEY}"
+	cat "$LINUX/Makefile" "$0" "$top/tools/series/apply.sh" "$top/tools/series/lib.sh" \
+		"$top/tools/series/move.awk" "$order"
+	[ -n "$NOEXT" ] || cat "$top/patches/$BASE"/*.patch; } | sha256sum)
 src=$OUT/src
 if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
 	rm -rf "$src.new" "$src"
 	rm -f "$OUT/layout" "$OUT"/*.ko
-	mkdir -p "$src.new/arch/x86" "$src.new/virt"
+	# W=1 wants each directory that is searched for headers to exist.
+	mkdir -p "$src.new/arch/x86/include/uapi" "$src.new/include/uapi" "$src.new/virt"
 	cp -a "$LINUX/arch/x86/kvm" "$src.new/arch/x86/"
 	cp -a "$LINUX/virt/kvm" "$src.new/virt/"
-	for p in $patches; do
-		# Headers elsewhere in the tree are copied when a patch names them;
-		# documentation and selftests have no part in this build.
-		sed -n 's|^+++ b/||p' "$p" | while read -r f; do
-			case $f in
-			include/* | arch/x86/include/*)
-				mkdir -p "$src.new/$(dirname "$f")"
-				[ -f "$src.new/$f" ] || cp -a "$LINUX/$f" "$src.new/$f"
-				;;
-			esac
-		done
-		(cd "$src.new" && GIT_CEILING_DIRECTORIES=$OUT git apply --exclude='Documentation/*' \
-			--exclude='tools/*' -p1 "$p") ||
-			die "$p does not apply to $LINUX; is BASE=$BASE right?"
+	# Headers elsewhere in the tree are copied when a patch names them.
+	{
+		[ -n "$NOEXT" ] || sed -n 's|^+++ b/||p' "$top/patches/$BASE"/*.patch
+		printf '%s\n' "$SHADOW" | tr ' ' '\n'
+	} | sort -u | while read -r f; do
+		case $f in
+		include/* | arch/x86/include/*)
+			mkdir -p "$src.new/$(dirname "$f")"
+			[ ! -f "$LINUX/$f" ] || cp -a "$LINUX/$f" "$src.new/$f"
+			;;
+		esac
+	done
+	chmod -R u+w "$src.new"
+	sed '/^[#-]/d; /^$/d' "$order" | while read -r patch what; do
+		# shellcheck disable=SC2086
+		TOP=$top BASE=$BASE "$top/tools/series/apply.sh" "$src.new" "$patch" $what ||
+			die "is BASE=$BASE right for $LINUX?"
 	done
 	# The modules are built where kbuild's srctree is another tree.
 	# shellcheck disable=SC2016
@@ -94,5 +97,6 @@ fi
 put "$top/Kbuild" "$src/arch/x86/kvm/Kbuild"
 
 rm -f "$OUT/kvm.ko" "$OUT/kvm-amd.ko"
-make -C "$KDIR" M="$src/arch/x86/kvm" CC="$CC" V="$V" -j"$JOBS" modules
+# shellcheck disable=SC2086
+make -C "$KDIR" M="$src/arch/x86/kvm" CC="$CC" V="$V" -j"$JOBS" $KARGS modules
 cp "$src/arch/x86/kvm/kvm.ko" "$src/arch/x86/kvm/kvm-amd.ko" "$OUT/"

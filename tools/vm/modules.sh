@@ -13,7 +13,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 export LINUX_KEY="${LINUX_KEY:-}"
 # What is missing is for build-modules.sh to name.
 key=$({ echo "$LINUX $KDIR $LINUX_KEY"; cat "$KDIR/Module.symvers" "$KDIR/include/config/kernel.release"
-	cat "$here/build-modules.sh" "$TOP/Kbuild"
+	cat "$here/build-modules.sh" "$TOP/Kbuild" "$TOP/tools/series/apply.sh" \
+		"$TOP/tools/series/lib.sh" "$TOP/tools/series/move.awk"
 	find "$TOP/kernel" "$TOP/uapi" "$TOP/patches/$BASE" -type f -exec sha256sum {} + |
 	sort; } 2>/dev/null | sha256sum)
 if [ "$(cat "$OUT/.snp-key" 2>/dev/null)" != "$key" ] || [ ! -f "$OUT/kvm.ko" ] ||

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # run.sh: call the runner with what the Makefile built. Environment: BUILD, FLAVOUR,
-# SEABIOS, QEMU_DATA, RESULTS, SCALE, EXT_MODULES (others than those built); the
-# arguments go to the runner.
+# SEABIOS, QEMU_DATA, RESULTS, SCALE, EXT_MODULES and SELFTESTS (others than those
+# built); the arguments go to the runner.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -25,6 +25,7 @@ set -- --splats "$here/splats" --results "$RESULTS" --times "$BUILD/times.$FLAVO
 	--firmware "$SEABIOS/usr/share/seabios" --firmware "$QEMU_DATA/usr/share/qemu" \
 	--kernel "$kernel/arch/x86/boot/bzImage" --init "$BUILD/vm/init" \
 	--busybox "$(command -v busybox)" --scale "${SCALE:-1}" \
+	${SELFTESTS:+--progs "$SELFTESTS"} \
 	--progs "$BUILD/$base/selftests/strip" --progs "$BUILD/$base/launch/strip" \
 	--progs "$here/guest" --progs "$here/selfcheck" --progs "$BUILD/guest" \
 	--modules "ext=${EXT_MODULES:-$BUILD/$FLAVOUR/modules}" \

@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# check.sh [CHECK...]: run the checks, or those named, on every commit of the series
+# that make.sh made. KTAP on stdout.
+#
+#   TOP, BASE, LINUX, OUT, KDIR, SPARSE, CC, JOBS   see checks/README
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+: "${TOP:?}" "${BASE:?}" "${LINUX:?}" "${OUT:?}" "${KDIR:?}"
+[ -d "$OUT/patches" ] || { echo "check: no series in $OUT: make series" >&2; exit 1; }
+
+TREE=$OUT/work
+export TOP BASE LINUX OUT KDIR TREE COMMIT PARENT SPARSE
+g() { git -C "$OUT/git" "$@"; }
+
+rm -rf "$TREE"
+g worktree prune
+g worktree add -q --detach "$TREE" base
+
+n=0 passed=0 failed=0 skipped=0
+# one NAME WHAT: run it, and say so
+one() {
+	n=$((n + 1))
+	git -C "$TREE" checkout -q -f "$COMMIT"
+	git -C "$TREE" clean -q -fdx
+	start=$(date +%s) rc=0
+	"$here/checks/$1.sh" > "$OUT/$1.out" 2>&1 < /dev/null || rc=$?
+	case $rc in
+	0) passed=$((passed + 1)) && echo "ok $n $1: $2" ;;
+	4) skipped=$((skipped + 1)) && echo "ok $n $1: $2 # SKIP $(tail -n 1 "$OUT/$1.out")" ;;
+	*) failed=$((failed + 1)) && echo "not ok $n $1: $2" && sed 's/^/# /' "$OUT/$1.out" ;;
+	esac
+	echo "[$n, $(($(date +%s) - start)) s] $1: $2" >&2
+}
+
+# scoped SCOPE: the checks of that scope that were asked for
+scoped() {
+	for c in "$here"/checks/*.sh; do
+		name=$(basename "$c" .sh)
+		grep -q "^# scope: $1$" "$c" || continue
+		case " $wanted " in "  " | *" $name "*) echo "$name" ;; esac
+	done
+}
+
+wanted="$*"
+for w in $wanted; do
+	[ -x "$here/checks/$w.sh" ] || { echo "check: no check '$w'; there are: $(cd "$here/checks" && echo ./*.sh)" >&2; exit 1; }
+done
+echo "KTAP version 1"
+echo "# $BASE: $(g rev-list --count base..series) commits on $(g log -1 --format=%s base)"
+for c in $(g rev-list --reverse base..series); do
+	COMMIT=$c PARENT=$(g rev-parse "$c^")
+	for name in $(scoped commit); do
+		one "$name" "$(g log -1 --format=%s "$c")"
+	done
+done
+COMMIT=$(g rev-parse series) PARENT=$(g rev-parse base)
+for name in $(scoped series); do
+	one "$name" "the series"
+done
+echo "1..$n"
+g worktree remove --force "$TREE"
+echo "# $passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ] && [ $passed -gt 0 ]

@@ -1,0 +1,24 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# scope: commit
+#
+# Shortlog and changelog as Documentation/process/maintainer-kvm-x86.rst has them.
+set -eu
+
+g() { git -C "$TREE" "$@"; }
+bad=0
+say() { echo "$*"; bad=1; }
+
+subject=$(g log -1 --format=%s "$COMMIT")
+echo "$subject" | grep -Eq '^(Documentation: )?KVM: ([A-Za-z0-9_]+: )?[A-Z]' ||
+	say "shortlog '$subject': wanted 'KVM: <scope>: <Capitalised text>'"
+[ ${#subject} -le 75 ] || say "shortlog has ${#subject} characters, wanted at most 75"
+case $subject in *.) say "shortlog ends with a period" ;; esac
+g log -1 --format=%b "$COMMIT" > "$OUT/body"
+words=$(grep -v '^[A-Z][A-Za-z-]*: ' "$OUT/body" | wc -w)
+[ "$words" -ge 10 ] || say "the changelog has $words words: wanted what changes, and why"
+awk 'length > 75 && !/^(Fixes|Link|[A-Z][a-z-]*-by): / && !/^ / { print "line of " length " characters: " $0; bad = 1 }
+	END { exit bad }' "$OUT/body" || bad=1
+g log -1 --format=%b "$COMMIT" | grep -E '^Fixes: ' | grep -Ev '^Fixes: [0-9a-f]{12,40} \(".+"\)$' &&
+	say "a Fixes: tag is not 'Fixes: <12 digits> (\"<shortlog>\")'"
+exit $bad
