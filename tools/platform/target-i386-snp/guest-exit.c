@@ -66,6 +66,8 @@ void snp_cpu_hold(CPUState *cs, unsigned place, uint64_t arg, uintptr_t ra)
 bool snp_vmexit_filter(CPUX86State *env, uint64_t exit_code,
                        uint64_t exit_info_1, uintptr_t ra)
 {
+    CPUState *cs = env_cpu(env);
+
     if (!env->snp.es || !env->snp.loaded) {
         return false;
     }
@@ -80,7 +82,7 @@ bool snp_vmexit_filter(CPUX86State *env, uint64_t exit_code,
      * the delivery of an event, which cannot be started over.
      */
     if (ra || (exit_code >= SVM_EXIT_INTR && exit_code <= SVM_EXIT_VINTR)) {
-        snp_cpu_hold(env_cpu(env), SNP_CTL_HOLD_VMEXIT, exit_code, ra);
+        snp_cpu_hold(cs, SNP_CTL_HOLD_VMEXIT, exit_code, ra);
     }
     trace_snp_vmexit(cs->cpu_index, env->snp.asid, exit_code, exit_info_1);
     return exit_advances_rip(exit_code);
