@@ -58,6 +58,13 @@ static inline u64 snp_default_policy(void)
 	return SNP_POLICY_RSVD_MBO | SNP_POLICY_SMT;
 }
 
+static inline void snp_vm_init(struct kvm_vm *vm)
+{
+	struct kvm_sev_init init = {};
+
+	vm_sev_ioctl(vm, KVM_SEV_INIT2, &init);
+}
+
 static inline void *kvm_mmap(size_t size, int prot, int flags, int fd)
 {
 	void *mem = mmap(NULL, size, prot, flags, fd, 0);
@@ -75,6 +82,8 @@ static inline void pin_self_to_cpu(int cpu)
 	TEST_ASSERT(!pthread_setaffinity_np(pthread_self(), sizeof(set), &set),
 		    "can't run on CPU %d", cpu);
 }
+
+#define SNP_POLICY_DBG		BIT_ULL(19)
 
 #define X86_EFLAGS_CF		BIT(0)
 #define X86_EFLAGS_OF		BIT(11)
