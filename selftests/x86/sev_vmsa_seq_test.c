@@ -904,14 +904,14 @@ static void step_add(void)
 	snp_vcpu_halt(vcpus[id]);
 }
 
-static void step_set(void)
+static void set_vmsa(int id)
 {
 	struct kvm_sev_snp_set_vmsa set = {
-		.request = pick_request(),
+		.request = m.vcpu[id].now && chance(40) ? ON_INIT : pick_request(),
 		.gpa = pick_gpa(),
 		.sev_features = FEAT,
 	};
-	int id = pick_target(true), want;
+	int want;
 
 	if (set.request == DESTROY && !chance(10))
 		set.gpa = set.sev_features = 0;
@@ -937,6 +937,16 @@ static void step_set(void)
 	check_errno("SET_VMSA", snp_vcpu_cmd(vcpus[id], KVM_SEV_SNP_SET_VMSA, &set, NULL), want);
 	if (!want)
 		model_request(&m.vcpu[id], set.request, set.gpa, set.flags & FROM_VCPU);
+}
+
+/* The second of two requests is the one that counts. */
+static void step_set(void)
+{
+	int id = pick_target(true);
+
+	do {
+		set_vmsa(id);
+	} while (m.vcpu[id].now && chance(40));
 }
 
 static void step_launch_page(void)
