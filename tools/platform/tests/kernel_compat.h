@@ -33,6 +33,12 @@
 #define SVM_MISC2_ENABLE_V_LBR	LBR_CTL_ENABLE_MASK
 #endif
 
+/* EXITCODE is one field of 64 bits, or two of 32. */
+static inline u64 exit_code_of(const struct vmcb_control_area *control)
+{
+	return *(const u64 *)&control->exit_code;
+}
+
 /* Guest policies, from the firmware ABIs of SEV and SEV-SNP. */
 #ifndef SNP_POLICY_MASK_SMT
 #define SEV_POLICY_MASK_NODBG		BIT(0)

@@ -149,7 +149,7 @@ static void run(struct kunit *test, struct vm *vm, const struct row *row)
 						  vm->hsave,
 						  virt_to_phys(vm->hsave)),
 				FAULT);
-		exit = vm->vmcb.control.exit_code;
+		exit = exit_code_of(&vm->vmcb.control);
 		cond_resched();
 	} while (exit == SVM_EXIT_INTR || exit == SVM_EXIT_NMI);
 }
@@ -304,7 +304,7 @@ static void test_exit(struct kunit *test)
 
 	run(test, vm, row);
 
-	KUNIT_EXPECT_EQ(test, c->exit_code, row->exit);
+	KUNIT_EXPECT_EQ(test, exit_code_of(c), row->exit);
 	KUNIT_EXPECT_EQ(test, c->exit_info_1,
 			row->info1 + (row->relative ? code : 0));
 	if (row->info2)
@@ -368,7 +368,7 @@ static void test_refused(struct kunit *test)
 
 	run(test, vm, test->param_value);
 
-	KUNIT_EXPECT_EQ(test, vm->vmcb.control.exit_code, INVALID);
+	KUNIT_EXPECT_EQ(test, exit_code_of(&vm->vmcb.control), INVALID);
 	KUNIT_EXPECT_MEMEQ(test, &vm->copy.save, &vm->vmcb.save,
 			   sizeof(vm->copy.save));
 	KUNIT_EXPECT_EQ(test, vm->vmcb.control.int_ctl,
@@ -379,7 +379,7 @@ static void test_refused(struct kunit *test)
 
 	/* The next one runs. */
 	run(test, vm, &hlt);
-	KUNIT_EXPECT_EQ(test, vm->vmcb.control.exit_code, SVM_EXIT_HLT);
+	KUNIT_EXPECT_EQ(test, exit_code_of(&vm->vmcb.control), SVM_EXIT_HLT);
 }
 
 static struct kunit_case svm_cases[] = {

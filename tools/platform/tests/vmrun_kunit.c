@@ -219,7 +219,7 @@ static s64 run(struct vm *vm)
 		r = enter_guest(vm->vmcb_pa, vm->hsave, vm->hsave_pa);
 		if (r == FAULT)
 			return FAULT;
-		r = vm->vmcb->control.exit_code;
+		r = exit_code_of(&vm->vmcb->control);
 		cond_resched();
 	} while (r == SVM_EXIT_INTR || r == SVM_EXIT_NMI);
 	return r;
@@ -568,7 +568,7 @@ static int spin(void *data)
 		enter_guest(vm->vmcb_pa, vm->hsave, vm->hsave_pa);
 		cond_resched();
 	}
-	return vm->vmcb->control.exit_code == SVM_EXIT_INTR ? 0 : -EIO;
+	return exit_code_of(&vm->vmcb->control) == SVM_EXIT_INTR ? 0 : -EIO;
 }
 
 static u32 rmpupdate_shared(void *page)
