@@ -7,9 +7,13 @@ static int __init leak_on_load_init(void)
 	void *p;
 	int i;
 
-	/* Several: what is left on a stack or in a register hides one of them. */
+	/*
+	 * Several: what is left on a stack hides one of them. Zeroed: the free list
+	 * left a pointer to the next in each, and the one that is hidden would hide
+	 * all.
+	 */
 	for (i = 0; i < 16; i++) {
-		p = kmalloc(96, GFP_KERNEL);
+		p = kzalloc(96, GFP_KERNEL);
 		if (!p)
 			return -ENOMEM;
 	}
