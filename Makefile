@@ -228,10 +228,13 @@ fuzz: deps ## fuzz the readers of tools/measure, FUZZ_SECONDS=60 each; needs cla
 # What is posted
 #
 
-# V= is the version of the series here, and KV= that of kbuild's output.
+# V= is the version of the series here, and asks for no commands.
 SERIES	= BASE=$(BASE) LINUX="$(linux_src)" OUT=$(TOP)/build/series/$(BASE) KDIR=$(B)/kernel \
 	VERSION=$(if $(filter-out 0,$(V)),$(V),1) V=0 ABIDIFF="$(ABIDIFF)"
 ABIDIFF	?= abidiff
+CHECK_SERIES = $(VM)/lock.sh $(TOP)/build/.lock.series env $(ENV) $(SERIES) \
+	SPARSE="$$($(TOP)/tools/series/sparse.sh "$$($(FETCH) sparse)" $(TOP)/build/sparse)" \
+	$(TOP)/tools/series
 
 .PHONY: series
 series: fetch ## the patches to post, with a cover letter, in build/series; V=2 for version 2
@@ -239,15 +242,11 @@ series: fetch ## the patches to post, with a cover letter, in build/series; V=2 
 
 .PHONY: check-series
 check-series: all series ## every check on every commit of it; T="build sparse" for some
-	$(Q)$(VM)/lock.sh $(TOP)/build/.lock.$(FLAVOUR).series env $(ENV) $(SERIES) \
-		SPARSE="$$($(TOP)/tools/series/sparse.sh "$$($(FETCH) sparse)" $(TOP)/build/sparse)" \
-		$(TOP)/tools/series/check.sh $(T)
+	$(Q)$(CHECK_SERIES)/check.sh $(T)
 
 .PHONY: check-series-fixtures
 check-series-fixtures: all series ## each of these checks rejects what it must reject
-	$(Q)$(VM)/lock.sh $(TOP)/build/.lock.$(FLAVOUR).series env $(ENV) $(SERIES) \
-		SPARSE="$$($(TOP)/tools/series/sparse.sh "$$($(FETCH) sparse)" $(TOP)/build/sparse)" \
-		$(TOP)/tools/series/checks.sh
+	$(Q)$(CHECK_SERIES)/checks.sh
 
 .PHONY: clean
 clean: ## remove all builds
