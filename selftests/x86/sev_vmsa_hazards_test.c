@@ -18,16 +18,12 @@
  * page, and dies of it sooner or later.
  */
 #include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kvm_test_harness.h"
@@ -260,91 +256,14 @@ static void guest_kvm_vmsa(struct snp_cpu *cpu)
  * Host
  */
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
-/* True if it took less than @seconds. */
-#define wait_for(seconds, cond)					\
-({								\
-	double __end = now() + (seconds);			\
-								\
-	while (!(cond) && now() < __end)			\
-		sched_yield();					\
-	(cond);							\
-})
-
 /* Long enough for an emulated machine on a busy host. */
 #define SOON		30
 /* For what must not happen: a wait for a CPU that is held. */
 #define FOR_A_WHILE	0.3
 
-/* A thread on a CPU of its own that calls KVM_RUN, or anything else, when told. */
-struct worker {
-	pthread_t thread;
-	int cpu;
-	void (*func)(struct worker *w);
-	struct snp_vm *s;
-	int vcpu;
-	sem_t go;
-	int nr_go, nr_done;
-	int ret, err;
-};
-
-static void *worker_main(void *arg)
-{
-	struct worker *w = arg;
-
-	pin_self_to_cpu(w->cpu);
-	for (;;) {
-		while (sem_wait(&w->go))
-			;
-		if (!w->func)
-			return NULL;
-		w->func(w);
-		__atomic_store_n(&w->nr_done, w->nr_go, __ATOMIC_RELEASE);
-	}
-}
-
-static void worker_run(struct worker *w)
-{
-	w->ret = __vcpu_run(w->s->vcpu[w->vcpu]);
-	w->err = errno;
-}
-
-static void worker_punch(struct worker *w)
+static void worker_punch(struct snp_worker *w)
 {
 	vm_guest_mem_punch_hole(w->s->vm, SNP_VMSA_GPA(PAGE_A), PAGE_SIZE);
-}
-
-static void worker_start(struct worker *w, struct snp_vm *s, int cpu, int vcpu,
-			 void (*func)(struct worker *w))
-{
-	*w = (struct worker){ .s = s, .cpu = cpu, .vcpu = vcpu, .func = func };
-	sem_init(&w->go, 0, 0);
-	TEST_ASSERT(!pthread_create(&w->thread, NULL, worker_main, w), "pthread_create()");
-}
-
-static void worker_go(struct worker *w)
-{
-	w->nr_go++;
-	sem_post(&w->go);
-}
-
-static bool worker_done(struct worker *w)
-{
-	return __atomic_load_n(&w->nr_done, __ATOMIC_ACQUIRE) == w->nr_go;
-}
-
-static void worker_stop(struct worker *w)
-{
-	w->func = NULL;
-	sem_post(&w->go);
-	pthread_join(w->thread, NULL);
 }
 
 /*
@@ -436,14 +355,15 @@ static void assert_ap_starts(FIXTURE_DATA(hz) *hz, int ap)
 	TEST_ASSERT_EQ(hz->s->mbox[ap]->token, hz->round);
 }
 
-static void ap_spins(FIXTURE_DATA(hz) *hz, struct worker *w)
+static void ap_spins(FIXTURE_DATA(hz) *hz, struct snp_worker *w)
 {
 	volatile struct snp_mbox *mbox = hz->s->mbox[w->vcpu];
 	u64 count = mbox->count;
 
 	ap_does(hz, w->vcpu, AP_SPIN);
-	worker_go(w);
-	TEST_ASSERT(wait_for(SOON, mbox->count != count || worker_done(w)) && mbox->count != count,
+	snp_worker_go(w);
+	TEST_ASSERT(snp_wait_for(SOON, mbox->count != count || snp_worker_done(w)) &&
+		    mbox->count != count,
 		    "vCPU %d does not run: KVM_RUN %d, errno %d, exit %s", w->vcpu, w->ret, w->err,
 		    exit_reason_str(hz->s->vcpu[w->vcpu]->run->exit_reason));
 }
@@ -452,12 +372,12 @@ static void alarm_handler(int sig)
 {
 }
 
-static void worker_interrupt(struct worker *w)
+static void worker_interrupt(struct snp_worker *w)
 {
 	struct sigaction sa = { .sa_handler = alarm_handler };
 
 	sigaction(SIGALRM, &sa, NULL);
-	TEST_ASSERT(wait_for(SOON, ({ pthread_kill(w->thread, SIGALRM); worker_done(w); })),
+	TEST_ASSERT(snp_wait_for(SOON, ({ pthread_kill(w->thread, SIGALRM); snp_worker_done(w); })),
 		    "vCPU %d does not return from KVM_RUN", w->vcpu);
 }
 
@@ -575,20 +495,20 @@ static void restore_slot(FIXTURE_DATA(hz) *hz)
 }
 
 /* The spinner on @w is in the guest, and stays there, held, when it is to exit. */
-static void hold_in_guest(struct worker *w)
+static void hold_in_guest(struct snp_worker *w)
 {
 	/* The host's own timer makes the guest exit. */
 	ctl_hold(SNP_CTL_HOLD_VMEXIT, SVM_EXIT_INTR);
-	TEST_ASSERT(wait_for(SOON, ctl_held(SNP_CTL_HOLD_VMEXIT)), "no CPU is held at VMEXIT");
+	TEST_ASSERT(snp_wait_for(SOON, ctl_held(SNP_CTL_HOLD_VMEXIT)), "no CPU is held at VMEXIT");
 	TEST_ASSERT_EQ(ctl_held(SNP_CTL_HOLD_VMEXIT), BIT_ULL(w->cpu));
 }
 
-static void assert_held_in_guest(FIXTURE_DATA(hz) *hz, struct worker *w)
+static void assert_held_in_guest(FIXTURE_DATA(hz) *hz, struct snp_worker *w)
 {
 	volatile struct snp_mbox *mbox = hz->s->mbox[w->vcpu];
 	u64 count = mbox->count;
 
-	TEST_ASSERT(!wait_for(0.02, mbox->count != count || worker_done(w)),
+	TEST_ASSERT(!snp_wait_for(0.02, mbox->count != count || snp_worker_done(w)),
 		    "the vCPU is held at VMEXIT, and runs");
 }
 
@@ -616,7 +536,7 @@ TEST_F_TIMEOUT(hz, h01_self, 120)
 /* Two vCPUs, each of which asks for the VMSA that the other runs with. */
 TEST_F_TIMEOUT(hz, h01_each_other, 240)
 {
-	struct worker w[2];
+	struct snp_worker w[2];
 	int i;
 
 	REQUIRE_CPUS(2);
@@ -630,14 +550,14 @@ TEST_F_TIMEOUT(hz, h01_each_other, 240)
 		mbox->arg[0] = nr_rounds;
 		mbox->arg[1] = SNP_VMSA_GPA(i ? PAGE_A : PAGE_B);
 		mbox->arg[2] = i ? 1 : 2;
-		worker_start(&w[i], self->s, i, 1 + i, worker_run);
-		worker_go(&w[i]);
+		snp_worker_start(&w[i], self->s, i, 1 + i, snp_worker_run);
+		snp_worker_go(&w[i]);
 	}
 	for (i = 0; i < 2; i++) {
-		TEST_ASSERT(wait_for(200, worker_done(&w[i])), "vCPU %d is stuck", 1 + i);
+		TEST_ASSERT(snp_wait_for(200, snp_worker_done(&w[i])), "vCPU %d is stuck", 1 + i);
 		TEST_ASSERT(!w[i].ret, "vCPU %d: errno %d", 1 + i, w[i].err);
 		snp_assert_term(self->s, 1 + i, TERM_DONE);
-		worker_stop(&w[i]);
+		snp_worker_stop(&w[i]);
 	}
 }
 
@@ -647,7 +567,7 @@ TEST_F_TIMEOUT(hz, h01_each_other, 240)
  */
 TEST_F_TIMEOUT(hz, h01_target_held, 120)
 {
-	struct worker target, one, two;
+	struct snp_worker target, one, two;
 	struct snp_mbox *mbox = self->s->mbox[2];
 	double start;
 
@@ -661,35 +581,35 @@ TEST_F_TIMEOUT(hz, h01_target_held, 120)
 	mbox->arg[1] = SNP_VMSA_GPA(PAGE_A);
 	mbox->arg[2] = 1;
 	guest_creates(self, 1, PAGE_A);
-	worker_start(&target, self->s, 1, 1, worker_run);
-	worker_start(&one, self->s, 2, 0, worker_run);
-	worker_start(&two, self->s, 3, 2, worker_run);
+	snp_worker_start(&target, self->s, 1, 1, snp_worker_run);
+	snp_worker_start(&one, self->s, 2, 0, snp_worker_run);
+	snp_worker_start(&two, self->s, 3, 2, snp_worker_run);
 	ap_spins(self, &target);
 	hold_in_guest(&target);
 
 	prepare_round(self, 0, CREATE, 1, SNP_VMSA_GPA(PAGE_A));
-	worker_go(&one);
-	wait_for(FOR_A_WHILE, worker_done(&one));
-	worker_go(&two);
-	wait_for(FOR_A_WHILE, worker_done(&two));
+	snp_worker_go(&one);
+	snp_wait_for(FOR_A_WHILE, snp_worker_done(&one));
+	snp_worker_go(&two);
+	snp_wait_for(FOR_A_WHILE, snp_worker_done(&two));
 	assert_held_in_guest(self, &target);
-	start = now();
+	start = snp_now();
 	assert_state(self, 1, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(PAGE_A));
-	TEST_ASSERT(ctl_held(SNP_CTL_HOLD_VMEXIT) && now() - start < FOR_A_WHILE,
+	TEST_ASSERT(ctl_held(SNP_CTL_HOLD_VMEXIT) && snp_now() - start < FOR_A_WHILE,
 		    "GET_VMSA waits for the vCPU");
 
 	ctl_release(SNP_CTL_HOLD_VMEXIT);
-	TEST_ASSERT(wait_for(SOON, worker_done(&one) && worker_done(&two)),
+	TEST_ASSERT(snp_wait_for(SOON, snp_worker_done(&one) && snp_worker_done(&two)),
 		    "AP Creation is stuck after the target was released");
 	snp_assert_sync(self->s, 0, self->round);
 	snp_assert_term(self->s, 2, TERM_DONE);
-	TEST_ASSERT(!worker_done(&target), "the target does not run any more: exit %s",
+	TEST_ASSERT(!snp_worker_done(&target), "the target does not run any more: exit %s",
 		    exit_reason_str(self->s->vcpu[1]->run->exit_reason));
 
 	worker_interrupt(&target);
-	worker_stop(&one);
-	worker_stop(&two);
-	worker_stop(&target);
+	snp_worker_stop(&one);
+	snp_worker_stop(&two);
+	snp_worker_stop(&target);
 }
 
 /*
@@ -704,7 +624,7 @@ TEST_F_TIMEOUT(hz, h01_target_held, 120)
  */
 static bool punch_waits(FIXTURE_DATA(hz) *hz, unsigned int place, bool kicked)
 {
-	struct worker ap, punch;
+	struct snp_worker ap, punch;
 	u64 page, fails, vmruns;
 	bool waits;
 
@@ -712,14 +632,14 @@ static bool punch_waits(FIXTURE_DATA(hz) *hz, unsigned int place, bool kicked)
 	guest_creates(hz, 1, PAGE_A);
 	set_up_lapic(hz->s->vcpu[1]);
 	vm_mem_set_shared(hz->s->vm, SNP_VMSA_GPA(PAGE_A), PAGE_SIZE);
-	worker_start(&ap, hz->s, 1, 1, worker_run);
-	worker_start(&punch, hz->s, 2, 0, worker_punch);
+	snp_worker_start(&ap, hz->s, 1, 1, snp_worker_run);
+	snp_worker_start(&punch, hz->s, 2, 0, worker_punch);
 	ap_spins(hz, &ap);
 	if (place == SNP_CTL_HOLD_VMEXIT) {
 		hold_in_guest(&ap);
 	} else {
 		ctl_hold(place, 0);
-		TEST_ASSERT(wait_for(SOON, ctl_held(place)), "no CPU is held at VMRUN");
+		TEST_ASSERT(snp_wait_for(SOON, ctl_held(place)), "no CPU is held at VMRUN");
 	}
 	assert_held_in_guest(hz, &ap);
 	if (kicked)
@@ -730,24 +650,26 @@ static bool punch_waits(FIXTURE_DATA(hz) *hz, unsigned int place, bool kicked)
 	fails = ctl_count(SNP_CTL_CNT_RMPUPDATE_FAIL);
 	if (!destructive)
 		ctl_hold(SNP_CTL_HOLD_RMPUPDATE, page);
-	worker_go(&punch);
-	waits = !wait_for(FOR_A_WHILE, worker_done(&punch) || ctl_held(SNP_CTL_HOLD_RMPUPDATE));
-	TEST_ASSERT(destructive || !worker_done(&punch), "PUNCH_HOLE made no RMPUPDATE");
+	snp_worker_go(&punch);
+	waits = !snp_wait_for(FOR_A_WHILE, snp_worker_done(&punch) ||
+					   ctl_held(SNP_CTL_HOLD_RMPUPDATE));
+	TEST_ASSERT(destructive || !snp_worker_done(&punch), "PUNCH_HOLE made no RMPUPDATE");
 	TEST_ASSERT(ctl_held(place), "the vCPU is not held any more");
 
 	/* First the vCPU, then the page. */
 	vmruns = ctl_count(SNP_CTL_CNT_VMRUN_SNP);
 	ctl_release(place);
-	TEST_ASSERT(wait_for(SOON, (place != SNP_CTL_HOLD_VMRUN ||
-				    ctl_count(SNP_CTL_CNT_VMRUN_SNP) != vmruns) &&
-				   !(ctl_entry(page) & RMP_IN_USE)), "the vCPU does not exit");
+	TEST_ASSERT(snp_wait_for(SOON, (place != SNP_CTL_HOLD_VMRUN ||
+					ctl_count(SNP_CTL_CNT_VMRUN_SNP) != vmruns) &&
+				       !(ctl_entry(page) & RMP_IN_USE)),
+		    "the vCPU does not exit");
 	ctl_release(SNP_CTL_HOLD_RMPUPDATE);
-	TEST_ASSERT(wait_for(SOON, worker_done(&punch)), "PUNCH_HOLE is stuck");
-	TEST_ASSERT(wait_for(SOON, worker_done(&ap)), "the vCPU runs without its VMSA");
+	TEST_ASSERT(snp_wait_for(SOON, snp_worker_done(&punch)), "PUNCH_HOLE is stuck");
+	TEST_ASSERT(snp_wait_for(SOON, snp_worker_done(&ap)), "the vCPU runs without its VMSA");
 	TEST_ASSERT_EQ(ctl_count(SNP_CTL_CNT_RMPUPDATE_FAIL), fails);
 
-	worker_stop(&ap);
-	worker_stop(&punch);
+	snp_worker_stop(&ap);
+	snp_worker_stop(&punch);
 	return waits;
 }
 
@@ -769,30 +691,29 @@ TEST_F_TIMEOUT(hz, h02_before_vmrun, 120)
 		    "PUNCH_HOLE frees the VMSA that a vCPU runs with");
 }
 
-TEST_F_TIMEOUT(hz, h02_kicked_before, 120)
+static void kicked_before(struct __test_metadata *_metadata, FIXTURE_DATA(hz) *hz,
+			  unsigned int place)
 {
 	bool waits;
 
 	REQUIRE_CPUS(3);
 	REQUIRE_CTL();
 
-	waits = punch_waits(self, SNP_CTL_HOLD_VMEXIT, true);
-	if (!waits && !self->uapi)
+	waits = punch_waits(hz, place, true);
+	if (!waits && !hz->uapi)
 		XFAIL(return, "PUNCH_HOLE gets to RMPUPDATE while the vCPU is in the guest");
 	TEST_ASSERT(waits, "PUNCH_HOLE frees the VMSA that a vCPU runs with");
 }
 
+TEST_F_TIMEOUT(hz, h02_kicked_before, 120)
+{
+	kicked_before(_metadata, self, SNP_CTL_HOLD_VMEXIT);
+}
+
+/* For KVM the vCPU is in the guest, and is not yet. */
 TEST_F_TIMEOUT(hz, h02_kicked_before_vmrun, 120)
 {
-	bool waits;
-
-	REQUIRE_CPUS(3);
-	REQUIRE_CTL();
-
-	waits = punch_waits(self, SNP_CTL_HOLD_VMRUN, true);
-	if (!waits && !self->uapi)
-		XFAIL(return, "PUNCH_HOLE gets to RMPUPDATE while the vCPU enters the guest");
-	TEST_ASSERT(waits, "PUNCH_HOLE frees the VMSA that a vCPU runs with");
+	kicked_before(_metadata, self, SNP_CTL_HOLD_VMRUN);
 }
 
 /*
@@ -850,26 +771,26 @@ TEST_F(hz, h05_slot_move)
 TEST_F_TIMEOUT(hz, h05_slot_gone_while_running, 120)
 {
 	struct kvm_vcpu *ap = self->s->vcpu[1];
-	struct worker w;
+	struct snp_worker w;
 	int i;
 
 	REQUIRE_CPUS(2);
 
 	pin_self_to_cpu(0);
-	worker_start(&w, self->s, 1, 1, worker_run);
+	snp_worker_start(&w, self->s, 1, 1, snp_worker_run);
 	guest_creates(self, 1, PAGE_A);
 	for (i = 0; i < 50; i++) {
 		ap_spins(self, &w);
 		delete_slot(self);
-		TEST_ASSERT(wait_for(SOON, worker_done(&w)), "the vCPU runs on");
+		TEST_ASSERT(snp_wait_for(SOON, snp_worker_done(&w)), "the vCPU runs on");
 		restore_slot(self);
 		if (!self->uapi && !w.ret && is_fail_entry(ap, 0)) {
-			worker_stop(&w);
+			snp_worker_stop(&w);
 			XFAIL(return, "FAIL_ENTRY in round %d", i);
 		}
 		assert_vmsa_fault(ap, w.ret ? w.err : 0, EFAULT, SNP_VMSA_GPA(PAGE_A));
 	}
-	worker_stop(&w);
+	snp_worker_stop(&w);
 }
 
 /*
@@ -921,13 +842,13 @@ TEST_F_TIMEOUT(hz, h06_shared, 120)
 	volatile struct snp_mbox *mbox = self->s->mbox[1];
 	u64 gpa = SNP_VMSA_GPA(PAGE_A), page = 0, entry = 0, count;
 	bool has_ctl = find_ctl();
-	struct worker w;
+	struct snp_worker w;
 	int i;
 
 	REQUIRE_CPUS(2);
 
 	pin_self_to_cpu(0);
-	worker_start(&w, self->s, 1, 1, worker_run);
+	snp_worker_start(&w, self->s, 1, 1, snp_worker_run);
 	guest_creates(self, 1, PAGE_A);
 	ap_spins(self, &w);
 	if (has_ctl) {
@@ -943,8 +864,8 @@ TEST_F_TIMEOUT(hz, h06_shared, 120)
 			TEST_ASSERT_EQ(ctl_entry(page) & ~RMP_IN_USE, entry);
 		}
 		count = mbox->count;
-		TEST_ASSERT(wait_for(SOON, mbox->count != count || worker_done(&w)) &&
-			    !worker_done(&w), "the vCPU does not run on");
+		TEST_ASSERT(snp_wait_for(SOON, mbox->count != count || snp_worker_done(&w)) &&
+			    !snp_worker_done(&w), "the vCPU does not run on");
 		vm_mem_set_private(self->s->vm, gpa, PAGE_SIZE);
 	}
 
@@ -952,13 +873,13 @@ TEST_F_TIMEOUT(hz, h06_shared, 120)
 	vm_mem_set_shared(self->s->vm, gpa, PAGE_SIZE);
 	guest_round(self, 0, CREATE, 1, gpa);
 	count = mbox->count;
-	TEST_ASSERT(wait_for(SOON, mbox->count != count || worker_done(&w)) &&
-		    !worker_done(&w), "the vCPU does not run on");
+	TEST_ASSERT(snp_wait_for(SOON, mbox->count != count || snp_worker_done(&w)) &&
+		    !snp_worker_done(&w), "the vCPU does not run on");
 
 	/* It goes when it is discarded, as ever. */
 	vm_guest_mem_punch_hole(self->s->vm, gpa, PAGE_SIZE);
-	TEST_ASSERT(wait_for(SOON, worker_done(&w)), "the vCPU runs without its VMSA");
-	worker_stop(&w);
+	TEST_ASSERT(snp_wait_for(SOON, snp_worker_done(&w)), "the vCPU runs without its VMSA");
+	snp_worker_stop(&w);
 }
 
 /*
@@ -1467,18 +1388,18 @@ TEST_F(hz, h14_poison_paused)
 TEST_F_TIMEOUT(hz, h14_poison_running, 120)
 {
 	struct kvm_vcpu *ap = self->s->vcpu[1];
-	struct worker w;
+	struct snp_worker w;
 
 	REQUIRE_CPUS(2);
 	REQUIRE_POISON();
 
 	pin_self_to_cpu(0);
-	worker_start(&w, self->s, 1, 1, worker_run);
+	snp_worker_start(&w, self->s, 1, 1, snp_worker_run);
 	guest_creates(self, 1, PAGE_A);
 	ap_spins(self, &w);
 	poison(self);
-	TEST_ASSERT(wait_for(SOON, worker_done(&w)), "the vCPU runs on a poisoned VMSA");
-	worker_stop(&w);
+	TEST_ASSERT(snp_wait_for(SOON, snp_worker_done(&w)), "the vCPU runs on a poisoned VMSA");
+	snp_worker_stop(&w);
 	if (!self->uapi && !w.ret && is_fail_entry(ap, 0))
 		XFAIL(return, "FAIL_ENTRY");
 	assert_vmsa_fault(ap, w.ret ? w.err : 0, EHWPOISON, SNP_VMSA_GPA(PAGE_A));
@@ -1553,17 +1474,17 @@ TEST_F(hz, h15_close_paused)
 TEST_F_TIMEOUT(hz, h15_close_running, 120)
 {
 	struct kvm_vcpu *ap = self->s->vcpu[1];
-	struct worker w;
+	struct snp_worker w;
 
 	REQUIRE_CPUS(2);
 
 	pin_self_to_cpu(0);
-	worker_start(&w, self->s, 1, 1, worker_run);
+	snp_worker_start(&w, self->s, 1, 1, snp_worker_run);
 	guest_creates(self, 1, PAGE_A);
 	ap_spins(self, &w);
 	close_gmem(self);
-	TEST_ASSERT(wait_for(SOON, worker_done(&w)), "the vCPU runs without its VMSA");
-	worker_stop(&w);
+	TEST_ASSERT(snp_wait_for(SOON, snp_worker_done(&w)), "the vCPU runs without its VMSA");
+	snp_worker_stop(&w);
 	if (!self->uapi && !w.ret && is_fail_entry(ap, 0))
 		XFAIL(return, "FAIL_ENTRY");
 	assert_vmsa_fault(ap, w.ret ? w.err : 0, EFAULT, SNP_VMSA_GPA(PAGE_A));
@@ -1574,12 +1495,7 @@ int main(int argc, char *argv[])
 	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_SEV_SNP));
 	TEST_REQUIRE(kvm_check_cap(KVM_CAP_VM_TYPES) & BIT(KVM_X86_SNP_VM));
 
-	if (argc > 2 && !strcmp(argv[1], "-n")) {
-		nr_rounds = atoi_positive("Number of rounds", argv[2]);
-		argv[2] = argv[0];
-		argv += 2;
-		argc -= 2;
-	}
+	snp_option_number(&argc, &argv, "Number of rounds", &nr_rounds);
 	if (argc > 1 && !strcmp(argv[1], "-d")) {
 		destructive = true;
 		argv[1] = argv[0];

@@ -21,14 +21,10 @@
  *
  *   sev_vmsa_zap_test [-n <zaps of running vCPUs, 1000>] [options of the harness]
  */
-#include <pthread.h>
-#include <sched.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kvm_test_harness.h"
@@ -99,21 +95,8 @@ struct zap {
 	struct snp_vm *s;
 	bool uapi;
 	u32 round;
-	pthread_t thread;
-	int cpu;		/* that the thread runs */
-	sem_t go;		/* run it, once */
-	int round_go;		/* rounds that the thread was told to run */
-	int round_done;		/* rounds whose KVM_RUN has returned */
-	int ret, err;
+	struct snp_worker runner;	/* of the vCPU that is zapped while it runs */
 };
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
 
 /* The guest makes a VMSA in what is at @gpa now. */
 static void make_vmsa(struct zap *z, u64 gpa, u64 request)
@@ -434,67 +417,31 @@ TEST_F(zap, memslot_is_no_zap)
  * The vCPU runs
  */
 
-static void *runner(void *arg)
+/* A wait that ends much earlier, or is too long. */
+#define LONG		10
+
+static void start_runner(struct zap *z, int vcpu)
 {
-	struct zap *z = arg;
-
-	pin_self_to_cpu(1);
-	for (;;) {
-		sem_wait(&z->go);
-		if (z->round_go < 0)
-			return NULL;
-		z->ret = __vcpu_run(z->s->vcpu[z->cpu]);
-		z->err = errno;
-		__atomic_store_n(&z->round_done, z->round_go, __ATOMIC_RELEASE);
-	}
-}
-
-/* True if it took less than ten seconds. */
-#define wait_for(cond)						\
-({								\
-	double __end = now() + 10;				\
-								\
-	while (!(cond) && now() < __end)			\
-		sched_yield();					\
-	(cond);							\
-})
-
-static bool has_returned(struct zap *z)
-{
-	return __atomic_load_n(&z->round_done, __ATOMIC_ACQUIRE) == z->round_go;
-}
-
-static void start_runner(struct zap *z, int cpu)
-{
-	z->cpu = cpu;
-	z->round_go = 0;
-	z->round_done = 0;
-	sem_init(&z->go, 0, 0);
 	pin_self_to_cpu(0);
-	TEST_ASSERT(!pthread_create(&z->thread, NULL, runner, z), "pthread_create()");
-}
-
-static void stop_runner(struct zap *z)
-{
-	z->round_go = -1;
-	sem_post(&z->go);
-	pthread_join(z->thread, NULL);
+	snp_worker_start(&z->runner, z->s, 1, vcpu, snp_worker_run);
 }
 
 /* The spinner runs on the runner's thread, its VMSA is at @gpa: take it away. */
 static void zap_running(struct zap *z, u64 gpa, u64 token, bool shared_first, int delay)
 {
-	volatile struct snp_mbox *mbox = z->s->mbox[z->cpu];
+	struct snp_worker *w = &z->runner;
+	volatile struct snp_mbox *mbox = z->s->mbox[w->vcpu];
 	u64 count;
 
 	mbox->token = 0;
-	z->round_go++;
-	sem_post(&z->go);
-	TEST_ASSERT(wait_for(mbox->token == token || has_returned(z)) && mbox->token == token,
-		    "zap %d: the vCPU does not start, KVM_RUN %d, errno %d, exit %s", z->round_go,
-		    z->ret, z->err, exit_reason_str(z->s->vcpu[z->cpu]->run->exit_reason));
+	snp_worker_go(w);
+	TEST_ASSERT(snp_wait_for(LONG, mbox->token == token || snp_worker_done(w)) &&
+		    mbox->token == token,
+		    "zap %d: the vCPU does not start, KVM_RUN %d, errno %d, exit %s", w->nr_go,
+		    w->ret, w->err, exit_reason_str(z->s->vcpu[w->vcpu]->run->exit_reason));
 	count = mbox->count;
-	TEST_ASSERT(wait_for(mbox->count != count), "zap %d: the vCPU does not run", z->round_go);
+	TEST_ASSERT(snp_wait_for(LONG, mbox->count != count), "zap %d: the vCPU does not run",
+		    w->nr_go);
 	while (delay--)
 		asm volatile("pause");
 
@@ -502,13 +449,13 @@ static void zap_running(struct zap *z, u64 gpa, u64 token, bool shared_first, in
 
 	/* The hole is there: so the vCPU is out of the guest, and stays out. */
 	count = mbox->count;
-	TEST_ASSERT(wait_for(has_returned(z)),
-		    "zap %d: the vCPU runs on, %lu counts since its VMSA was freed", z->round_go,
+	TEST_ASSERT(snp_wait_for(LONG, snp_worker_done(w)),
+		    "zap %d: the vCPU runs on, %lu counts since its VMSA was freed", w->nr_go,
 		    (unsigned long)(mbox->count - count));
 	TEST_ASSERT(mbox->count == count,
-		    "zap %d: the vCPU ran on for %lu counts after its VMSA was freed", z->round_go,
+		    "zap %d: the vCPU ran on for %lu counts after its VMSA was freed", w->nr_go,
 		    (unsigned long)(mbox->count - count));
-	assert_vmsa_gone(z, z->cpu, z->ret, z->err, gpa);
+	assert_vmsa_gone(z, w->vcpu, w->ret, w->err, gpa);
 
 	if (shared_first)
 		vm_mem_set_private(z->s->vm, gpa, PAGE_SIZE);
@@ -530,7 +477,7 @@ FIXTURE_TEARDOWN(running)
 {
 	if (!self->z.s)
 		return;
-	stop_runner(&self->z);
+	snp_worker_stop(&self->z.runner);
 	snp_vm_free(self->z.s);
 	write_host_memory();
 }
@@ -538,7 +485,7 @@ FIXTURE_TEARDOWN(running)
 static void running(struct zap *z, bool shared_first)
 {
 	int i, nr = (nr_zaps + 1) / 2;
-	double start = now();
+	double start = snp_now();
 
 	for (i = 0; i < nr; i++) {
 		make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
@@ -546,7 +493,7 @@ static void running(struct zap *z, bool shared_first)
 		if (i % 64 == 0)
 			write_host_memory();
 	}
-	ksft_print_msg("%d zaps, %.2f ms each\n", nr, (now() - start) * 1000 / nr);
+	ksft_print_msg("%d zaps, %.2f ms each\n", nr, (snp_now() - start) * 1000 / nr);
 }
 
 TEST_F_TIMEOUT(running, punch, 300)
@@ -664,7 +611,7 @@ static void bsp_running(struct zap *z, bool shared_first)
 	bsp_launch(z, guest_spinner);
 	start_runner(z, 0);
 	zap_running(z, BSP_GPA, 1, shared_first, 0);
-	stop_runner(z);
+	snp_worker_stop(&z->runner);
 	bsp_runs_again(z);
 }
 
@@ -691,12 +638,7 @@ int main(int argc, char *argv[])
 	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_SEV_SNP));
 	TEST_REQUIRE(kvm_check_cap(KVM_CAP_VM_TYPES) & BIT(KVM_X86_SNP_VM));
 
-	if (argc > 2 && !strcmp(argv[1], "-n")) {
-		nr_zaps = atoi_positive("Number of zaps", argv[2]);
-		argv[2] = argv[0];
-		argv += 2;
-		argc -= 2;
-	}
+	snp_option_number(&argc, &argv, "Number of zaps", &nr_zaps);
 
 	return test_harness_run(argc, argv);
 }

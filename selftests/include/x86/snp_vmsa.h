@@ -7,6 +7,9 @@
 #ifndef SELFTEST_KVM_SNP_VMSA_H
 #define SELFTEST_KVM_SNP_VMSA_H
 
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <stddef.h>
 
 #include <asm/kvm_snp_vmsa.h>
@@ -262,6 +265,41 @@ void snp_assert_term(struct snp_vm *s, int cpu, u64 code);
 void snp_assert_sync(struct snp_vm *s, int cpu, u32 value);
 void snp_run_to_term(struct snp_vm *s, int cpu, u64 code);
 void snp_run_to_sync(struct snp_vm *s, int cpu, u32 value);
+
+/* Host: threads and time */
+
+/* A thread on a CPU of its own that calls KVM_RUN, or anything else, when told. */
+struct snp_worker {
+	pthread_t thread;
+	int cpu;		/* of the host */
+	void (*func)(struct snp_worker *w);
+	struct snp_vm *s;
+	int vcpu;
+	sem_t go;
+	int nr_go, nr_done;	/* calls of @func asked for, and returned from */
+	int ret, err;		/* of snp_worker_run() */
+};
+
+void snp_worker_run(struct snp_worker *w);
+void snp_worker_start(struct snp_worker *w, struct snp_vm *s, int cpu, int vcpu,
+		      void (*func)(struct snp_worker *w));
+void snp_worker_go(struct snp_worker *w);
+bool snp_worker_done(struct snp_worker *w);
+void snp_worker_stop(struct snp_worker *w);
+
+double snp_now(void);
+
+/* True if it took less than @seconds. */
+#define snp_wait_for(seconds, cond)				\
+({								\
+	double __end = snp_now() + (seconds);			\
+								\
+	while (!(cond) && snp_now() < __end)			\
+		sched_yield();					\
+	(cond);							\
+})
+
+void snp_option_number(int *argc, char ***argv, const char *name, int *number);
 
 /* Guest */
 void snp_guest_entry_regs(void);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "test_util.h"
@@ -721,4 +722,75 @@ void snp_run_to_sync(struct snp_vm *s, int cpu, u32 value)
 {
 	vcpu_run(s->vcpu[cpu]);
 	snp_assert_sync(s, cpu, value);
+}
+
+/*
+ * Host: threads and time
+ */
+
+double snp_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+void snp_worker_run(struct snp_worker *w)
+{
+	w->ret = __vcpu_run(w->s->vcpu[w->vcpu]);
+	w->err = errno;
+}
+
+static void *worker_main(void *arg)
+{
+	struct snp_worker *w = arg;
+
+	pin_self_to_cpu(w->cpu);
+	for (;;) {
+		while (sem_wait(&w->go))
+			;
+		if (!w->func)
+			return NULL;
+		w->func(w);
+		__atomic_store_n(&w->nr_done, w->nr_go, __ATOMIC_RELEASE);
+	}
+}
+
+void snp_worker_start(struct snp_worker *w, struct snp_vm *s, int cpu, int vcpu,
+		      void (*func)(struct snp_worker *w))
+{
+	*w = (struct snp_worker){ .s = s, .cpu = cpu, .vcpu = vcpu, .func = func };
+	sem_init(&w->go, 0, 0);
+	TEST_ASSERT(!pthread_create(&w->thread, NULL, worker_main, w), "pthread_create()");
+}
+
+void snp_worker_go(struct snp_worker *w)
+{
+	w->nr_go++;
+	sem_post(&w->go);
+}
+
+bool snp_worker_done(struct snp_worker *w)
+{
+	return __atomic_load_n(&w->nr_done, __ATOMIC_ACQUIRE) == w->nr_go;
+}
+
+void snp_worker_stop(struct snp_worker *w)
+{
+	w->func = NULL;
+	sem_post(&w->go);
+	pthread_join(w->thread, NULL);
+}
+
+/* "-n NUMBER" in front of the options of the harness, which knows only its own. */
+void snp_option_number(int *argc, char ***argv, const char *name, int *number)
+{
+	if (*argc < 3 || strcmp((*argv)[1], "-n"))
+		return;
+
+	*number = atoi_positive(name, (*argv)[2]);
+	(*argv)[2] = (*argv)[0];
+	*argv += 2;
+	*argc -= 2;
 }
