@@ -151,9 +151,9 @@ enum snp_ctl_page_state {
  * RELEASE  any write releases whoever waits
  *
  * A CPU that is held executes its instruction again until it is released, or
- * takes its interrupt again: it serves interrupts that it would serve there, and
- * no other CPU is blocked.  At VMEXIT it is still in the guest, but executes
- * nothing of it.
+ * takes its interrupt again: it serves interrupts that it would serve there,
+ * and no other CPU is blocked.  At VMEXIT it is still in the guest, but
+ * executes nothing of it.
  */
 #define SNP_CTL_HOLD_BASE       0x600
 #define SNP_CTL_HOLD_SIZE       0x20
@@ -180,9 +180,9 @@ enum snp_ctl_hold {
 };
 
 /*
- * Launch digest, 48 bytes, of the guest whose SNP_LAUNCH_FINISH came last, whether
- * it was accepted or not; zeros if there was none.  Hardware shows it to nobody but
- * the guest.
+ * Launch digest, 48 bytes, of the guest whose SNP_LAUNCH_FINISH came last,
+ * whether it was accepted or not; zeros if there was none.  Hardware shows it
+ * to nobody but the guest.
  */
 #define SNP_CTL_LD              0x700
 #define SNP_CTL_LD_WORDS        6

@@ -23,8 +23,8 @@ bool snp_hold(unsigned place, unsigned who, uint64_t arg);
 
 /*
  * Does not return if @cs must wait at @place: what it does is started over,
- * once work that others queued for it is done.  @ra: GETPC() of the helper; 0 if
- * no instruction is under way.
+ * once work that others queued for it is done.  @ra: GETPC() of the helper; 0
+ * if no instruction is under way.
  */
 void snp_cpu_hold(CPUState *cs, unsigned place, uint64_t arg, uintptr_t ra);
 

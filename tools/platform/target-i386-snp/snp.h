@@ -44,7 +44,7 @@ typedef enum SnpCounter {
     SNP_CNT_RMPADJUST,
     SNP_CNT_VMRUN_ES,           /* VMRUN of an SEV-ES guest that was not SNP */
     SNP_CNT_VMRUN_SNP,          /* VMRUN that loaded an SNP VMSA */
-    SNP_CNT_VMRUN_STALE_VMSA,   /* VMRUN of a page that is no VMSA of the ASID */
+    SNP_CNT_VMRUN_STALE_VMSA,   /* VMRUN of a page that is not its VMSA */
     SNP_CNT_VMRUN_INVALID,      /* other VMRUN that ended with VMEXIT_INVALID */
     SNP_CNT_RMP_FAULT,          /* host #PF with the RMP bit */
     SNP_CNT_NPF_RMP,            /* #NPF with the RMP bit */
@@ -306,7 +306,5 @@ bool snp_page_in_use(hwaddr spa);
 
 /* Is @asid bound to an SNP guest context now?  Any thread, no lock. */
 bool snp_asid_is_snp(uint32_t asid);
-
-/* Hold points: see hw/i386/snp/snp-ctl.h. */
 
 #endif
