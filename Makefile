@@ -246,7 +246,24 @@ check-series: all series ## every check on every commit of it; T="build sparse" 
 
 .PHONY: check-series-fixtures
 check-series-fixtures: all series ## each of these checks rejects what it must reject
-	$(Q)$(CHECK_SERIES)/checks.sh
+	$(Q)$(CHECK_SERIES)/checks.sh $(T)
+
+# The hooks in QEMU, with the files of the platform
+QEMU_SERIES = BASE=qemu-10.0 LINUX="$(qemu_src)" FIXED=$(fixed_qemu) OUT=$(TOP)/build/series/qemu-10.0 \
+	VERSION=$(if $(filter-out 0,$(V)),$(V),1) V=0 MESON="$$($(FETCH) meson)" PYCOTAP="$$($(FETCH) pycotap)"
+CHECK_QEMU_SERIES = $(VM)/lock.sh $(TOP)/build/.lock.qemu-series env $(QEMU_SERIES) $(TOP)/tools/series
+
+.PHONY: qemu-series
+qemu-series: fetch ## the patches of QEMU, complete, in build/series
+	$(Q)$(LOCK) env $(QEMU_SERIES) $(TOP)/tools/series/make.sh
+
+.PHONY: check-qemu-series
+check-qemu-series: qemu-series ## every check on every commit of these; T="checkpatch message" for some
+	$(Q)$(CHECK_QEMU_SERIES)/check.sh $(T)
+
+.PHONY: check-qemu-series-fixtures
+check-qemu-series-fixtures: qemu-series ## each of these checks rejects what it must reject
+	$(Q)$(CHECK_QEMU_SERIES)/checks.sh $(T)
 
 .PHONY: clean
 clean: ## remove all builds

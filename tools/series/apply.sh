@@ -6,7 +6,8 @@
 #
 #   PATCH    its hunks; those for files that TREE has no directory for are left out
 #   FILE     a plain file of this project that comes with it (with -p; those who build
-#            copy them all anyway)
+#            copy them all anyway). A meson.build lists those of its files that are there:
+#            it comes again, after each that is added.
 #   move=FROM:TO:FUNCTION,...   functions go from arch/x86/kvm/FROM to the new file
 #            arch/x86/kvm/TO, whose head is that of the plain file kernel/TO; "+FUNCTION"
 #            is not static there. Pure movement is thus generated, and stored nowhere.
@@ -80,7 +81,11 @@ for what; do
 		dest=$(destination "$what")
 		[ -f "$TOP/$what" ] || die "no plain file '$what'"
 		mkdir -p "$tree/$(dirname "$dest")"
-		cp "$TOP/$what" "$tree/$dest"
+		case $dest in
+		*/meson.build) awk -v dir="$tree/$(dirname "$dest")" -f "$here/meson.awk" \
+			"$TOP/$what" > "$tree/$dest" ;;
+		*) cp "$TOP/$what" "$tree/$dest" ;;
+		esac
 		;;
 	esac
 done

@@ -4,12 +4,15 @@
 # check.sh [CHECK...]: run the checks, or those named, on every commit of the series
 # that make.sh made. KTAP on stdout.
 #
-#   TOP, BASE, LINUX, OUT, KDIR, SPARSE, CC, JOBS   see checks/README
+#   TOP, BASE, LINUX, OUT, and what the checks need   see checks/README
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-: "${TOP:?}" "${BASE:?}" "${LINUX:?}" "${OUT:?}" "${KDIR:?}"
-[ -d "$OUT/patches" ] || { echo "check: no series in $OUT: make series" >&2; exit 1; }
+# shellcheck source=tools/series/lib.sh
+. "$here/lib.sh"
+: "${LINUX:?}" "${OUT:?}"
+[ -d "$OUT/patches" ] || die "no series in $OUT: make series"
+names=$(chosen_checks "$@")
 
 TREE=$OUT/work
 export TOP BASE LINUX OUT KDIR TREE COMMIT PARENT SPARSE
@@ -37,17 +40,12 @@ one() {
 
 # scoped SCOPE: the checks of that scope that were asked for
 scoped() {
-	for c in "$here"/checks/*.sh; do
-		name=$(basename "$c" .sh)
-		grep -q "^# scope: $1$" "$c" || continue
-		case " $wanted " in "  " | *" $name "*) echo "$name" ;; esac
+	for name in $names; do
+		! grep -q "^# scope: $1$" "$here/checks/$name.sh" || echo "$name"
 	done
 }
 
-wanted="$*"
-for w in $wanted; do
-	[ -x "$here/checks/$w.sh" ] || { echo "check: no check '$w'; there are: $(cd "$here/checks" && echo ./*.sh)" >&2; exit 1; }
-done
+begin=$(date +%s)
 echo "KTAP version 1"
 echo "# $BASE: $(g rev-list --count base..series) commits on $(g log -1 --format=%s base)"
 for c in $(g rev-list --reverse base..series); do
@@ -62,5 +60,5 @@ for name in $(scoped series); do
 done
 echo "1..$n"
 g worktree remove --force "$TREE"
-echo "# $passed passed, $failed failed, $skipped skipped"
+echo "# $passed passed, $failed failed, $skipped skipped, $(($(date +%s) - begin)) s"
 [ $failed = 0 ] && [ $passed -gt 0 ]

@@ -31,16 +31,8 @@ case $version in
 '' | *[!0-9]* | 0*) die "V=$version: want the version of the series, a number from 1 on" ;;
 esac
 
-# All of the base that a series touches or its checks read. A hunk for a file elsewhere
-# does not apply.
-base_paths="COPYING CREDITS Kbuild Kconfig LICENSES MAINTAINERS Makefile README arch/x86 arch/Kconfig
-	Documentation/virt Documentation/process init/Kconfig include scripts usr virt
-	tools/include tools/arch/x86 tools/scripts tools/testing/selftests/kvm
-	tools/testing/selftests/lib.mk tools/testing/selftests/kselftest.h
-	tools/testing/selftests/kselftest_harness.h"
-
 # The base, once; git am has to find what Debian's tree is, nothing else.
-key=$(echo "$LINUX $base_paths" | cat - "$LINUX/Makefile" | sha256sum)
+key=$(echo "$LINUX $(base_paths)" | cat - "$LINUX/Makefile" | sha256sum)
 if [ "$(cat "$OUT/base.key" 2>/dev/null)" != "$key" ]; then
 	rm -rf "$OUT"
 	mkdir -p "$repo"
@@ -48,7 +40,7 @@ if [ "$(cat "$OUT/base.key" 2>/dev/null)" != "$key" ]; then
 	g config core.looseCompression 1
 	g config gc.auto 0
 	g config advice.detachedHead false
-	for p in $base_paths; do
+	for p in $(base_paths); do
 		[ ! -e "$LINUX/$p" ] || echo "$p"
 	done > "$OUT/paths"
 	git --git-dir="$repo/.git" --work-tree="$LINUX" add -f --pathspec-from-file="$OUT/paths"
@@ -130,7 +122,7 @@ find "$OUT/patches" -name '*.patch' ! -path "$cover" > "$OUT/list"
 (cd "$LINUX" && perl scripts/get_maintainer.pl --no-git --no-git-fallback --norolestats \
 	$(sort "$OUT/list")) > "$OUT/maintainers" ||
 	die "get_maintainer.pl failed; see $OUT/maintainers"
-awk '/@vger|@lists/ { cc = cc (cc ? ",\n\t" : "") $0; next } { to = to (to ? ",\n\t" : "") $0 }
+awk '/@vger|@lists|@nongnu/ { cc = cc (cc ? ",\n\t" : "") $0; next } { to = to (to ? ",\n\t" : "") $0 }
 	END { print "To: " to; print "Cc: " cc }' "$OUT/maintainers" > "$OUT/recipients"
 sed -i "/^Date: /r $OUT/recipients" "$cover"
 echo "$(grep -c . "$OUT/lines") patches and a cover letter: $OUT/patches"

@@ -5,18 +5,9 @@
 # git am takes the files on the pristine base, and gets the tree of the series.
 set -eu
 
-rm -rf "$OUT/am"
-git clone -q --shared --no-checkout "$OUT/git" "$OUT/am"
-git -C "$OUT/am" config user.name nobody
-git -C "$OUT/am" config user.email nobody@example.invalid
-git -C "$OUT/am" checkout -q -b am base
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tools/series/lib.sh
+. "$here/../lib.sh"
+
 find "$OUT/patches" -name '*.patch' ! -name '*cover-letter*' | sort > "$OUT/am.list"
-rc=0
-xargs git -C "$OUT/am" am -q < "$OUT/am.list" || rc=1
-if [ $rc = 0 ] && ! git -C "$OUT/am" diff --quiet "$COMMIT"; then
-	echo "the tree after git am is another than that of the series:"
-	git -C "$OUT/am" diff --stat "$COMMIT"
-	rc=1
-fi
-rm -rf "$OUT/am"
-exit $rc
+mails_give "$OUT/am.list"

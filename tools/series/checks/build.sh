@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # scope: commit
+# base: linux
 #
 # Each commit builds: KVM_AMD=m, KVM_INTEL=m, KVM_WERROR=y, W=1.
 set -eu

@@ -2,16 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0
 # scope: commit
 #
-# Shortlog and changelog as Documentation/process/maintainer-kvm-x86.rst has them.
+# Shortlog and changelog as Documentation/process/maintainer-kvm-x86.rst has them, or
+# QEMU's docs/devel/submitting-a-patch.rst.
 set -eu
 
 g() { git -C "$TREE" "$@"; }
 bad=0
 say() { echo "$*"; bad=1; }
 
+case $BASE in
+qemu-*) want='[a-z0-9/_]+' as='<area>' ;;
+*) want='(Documentation: )?KVM' as=KVM ;;
+esac
 subject=$(g log -1 --format=%s "$COMMIT")
-echo "$subject" | grep -Eq '^(Documentation: )?KVM: ([A-Za-z0-9_]+: )?[A-Z]' ||
-	say "shortlog '$subject': wanted 'KVM: <scope>: <Capitalised text>'"
+echo "$subject" | grep -Eq "^$want: ([A-Za-z0-9_]+: )?[A-Z]" ||
+	say "shortlog '$subject': wanted '$as: <scope>: <Capitalised text>'"
 [ ${#subject} -le 75 ] || say "shortlog has ${#subject} characters, wanted at most 75"
 case $subject in *.) say "shortlog ends with a period" ;; esac
 g log -1 --format=%b "$COMMIT" > "$OUT/body"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # scope: series
+# base: linux
 #
 # At the head, KVM as the series has it, and the selftests as its own Makefile.kvm builds
 # them, pass on the emulated platform.

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # scope: commit
+# base: linux
 #
 # sparse (C=2) says nothing about a commit that it does not say about its parent.
 set -eu

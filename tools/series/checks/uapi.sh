@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # scope: series
+# base: linux
 #
 # The kernel's check-uapi.sh: the series breaks no existing UAPI header.
 set -eu
