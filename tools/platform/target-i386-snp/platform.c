@@ -8,6 +8,7 @@
 #include "qemu/error-report.h"
 #include "qemu/module.h"
 #include "qemu/atomic.h"
+#include "migration/blocker.h"
 #include "qom/object_interfaces.h"
 #include "snp.h"
 
@@ -56,9 +57,16 @@ static void snp_platform_set_rmpquery(Object *obj, bool v, Error **errp)
 
 static void snp_platform_complete(UserCreatable *uc, Error **errp)
 {
+    static Error *blocker;
+
     if (snp_platform) {
         error_setg(errp, "snp-platform: a machine has only one platform; "
                    "remove the second -object snp-platform");
+        return;
+    }
+    error_setg(&blocker, "snp-platform: the state of pages, CPUs and firmware "
+               "is not saved; run the machine without a snapshot");
+    if (migrate_add_blocker(&blocker, errp) < 0) {
         return;
     }
     snp_platform = SNP_PLATFORM(uc);
