@@ -15,20 +15,19 @@
 # Exits non-zero, and leaves no stale module behind, on any failure.
 set -eu
 
-die() { echo "build-modules: $*" >&2; exit 1; }
-
-top=$(cd "$(dirname "$0")/../.." && pwd)
+TOP=$(cd "$(dirname "$0")/../.." && pwd)
 : "${BASE:=linux-7.3}" "${CC:=gcc}" "${JOBS:=$(nproc)}" "${V:=0}" "${NOEXT:=}" "${SHADOW:=}" "${KARGS:=}"
 : "${LINUX:?source tree of the base}" "${KDIR:?kernel build or headers}" "${OUT:?}"
+export TOP BASE
+# shellcheck source=tools/series/lib.sh
+. "$TOP/tools/series/lib.sh"
 
 [ -f "$LINUX/arch/x86/kvm/svm/sev.c" ] ||
 	die "LINUX=$LINUX has no arch/x86/kvm/svm/sev.c; want an unpacked kernel source"
 [ -f "$KDIR/Module.symvers" ] ||
 	die "KDIR=$KDIR has no Module.symvers; want a kernel that was built, or its headers package"
-order=$top/patches/$BASE/series
-[ -f "$order" ] ||
-	die "no patches for BASE=$BASE; known: $(cd "$top/patches" && echo linux-*)"
-[ -z "$NOEXT" ] || order=/dev/null
+[ -f "$PATCHES/series" ] ||
+	die "no patches for BASE=$BASE; known: $(cd "$TOP/patches" && echo linux-*)"
 
 # A module of one series would be built, and not load, in a kernel of another.
 series=$(sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$LINUX/Makefile" | paste -sd. -)
@@ -36,14 +35,14 @@ release=$(cat "$KDIR/include/config/kernel.release")
 case $release in
 "$series" | "$series"[!0-9]*) ;;
 *) die "KDIR=$KDIR is of a kernel $release, LINUX=$LINUX of series $series;" \
-	"want BASE= of the same series, one of: $(cd "$top/patches" && echo linux-*)" ;;
+	"want BASE= of the same series, one of: $(cd "$TOP/patches" && echo linux-*)" ;;
 esac
 
 # Lay out the base anew when a patch or the base itself changed.
 key=$({ echo "$LINUX $KDIR $SHADOW${LINUX_KEY:+ $LINUX_KEY}"
-	cat "$LINUX/Makefile" "$0" "$top/tools/series/apply.sh" "$top/tools/series/lib.sh" \
-		"$top/tools/series/move.awk" "$order"
-	[ -n "$NOEXT" ] || cat "$top/patches/$BASE"/*.patch; } | sha256sum)
+	cat "$LINUX/Makefile" "$0" "$TOP/tools/series/apply.sh" "$TOP/tools/series/lib.sh" \
+		"$TOP/tools/series/move.awk"
+	[ -n "$NOEXT" ] || cat "$PATCHES/series" "$PATCHES"/*.patch; } | sha256sum)
 src=$OUT/src
 if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
 	rm -rf "$src.new" "$src"
@@ -54,7 +53,7 @@ if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
 	cp -a "$LINUX/virt/kvm" "$src.new/virt/"
 	# Headers elsewhere in the tree are copied when a patch names them.
 	{
-		[ -n "$NOEXT" ] || sed -n 's|^+++ b/||p' "$top/patches/$BASE"/*.patch
+		[ -n "$NOEXT" ] || sed -n 's|^+++ b/||p' "$PATCHES"/*.patch
 		printf '%s\n' "$SHADOW" | tr ' ' '\n'
 	} | sort -u | while read -r f; do
 		case $f in
@@ -65,9 +64,9 @@ if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
 		esac
 	done
 	chmod -R u+w "$src.new"
-	sed '/^[#-]/d; /^$/d' "$order" | while read -r patch what; do
+	[ -n "$NOEXT" ] || series_lines | while read -r patch what; do
 		# shellcheck disable=SC2086
-		TOP=$top BASE=$BASE "$top/tools/series/apply.sh" "$src.new" "$patch" $what ||
+		"$TOP/tools/series/apply.sh" "$src.new" "$patch" $what ||
 			die "is BASE=$BASE right for $LINUX?"
 	done
 	# The modules are built where kbuild's srctree is another tree.
@@ -76,7 +75,7 @@ if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
 	# A relative path would find the trace.h of the tree in KDIR.
 	sed -i 's|^#define TRACE_INCLUDE_PATH .*arch/x86/kvm$|#define TRACE_INCLUDE_PATH .|' \
 		"$src.new/arch/x86/kvm/trace.h"
-	cp "$top/Kbuild" "$src.new/arch/x86/kvm/Kbuild"
+	cp "$TOP/Kbuild" "$src.new/arch/x86/kvm/Kbuild"
 	mv "$src.new" "$src"
 	echo "$key" > "$OUT/layout"
 fi
@@ -87,14 +86,14 @@ put() {
 	cmp -s "$1" "$2" || cp "$1" "$2"
 }
 if [ -z "$NOEXT" ]; then
-	for f in "$top"/kernel/svm/*.[ch]; do
+	for f in "$TOP"/kernel/svm/*.[ch]; do
 		put "$f" "$src/arch/x86/kvm/svm/$(basename "$f")"
 	done
-	for f in "$top"/uapi/asm/*.h; do
+	for f in "$TOP"/uapi/asm/*.h; do
 		put "$f" "$src/arch/x86/include/uapi/asm/$(basename "$f")"
 	done
 fi
-put "$top/Kbuild" "$src/arch/x86/kvm/Kbuild"
+put "$TOP/Kbuild" "$src/arch/x86/kvm/Kbuild"
 
 rm -f "$OUT/kvm.ko" "$OUT/kvm-amd.ko"
 # shellcheck disable=SC2086
