@@ -2,7 +2,8 @@
 # shellcheck shell=sh
 #
 # To be sourced: the lines of a KTAP test list. The caller sets n=0 bad=0 before,
-# prints the header and the plan ($n), and exits with $bad.
+# prints the header and the plan ($n), and exits with $bad. $shown, if it is set, names
+# files that explain a failure.
 
 # result STATUS TEXT: STATUS 0 is ok
 result() {
@@ -13,5 +14,18 @@ result() {
 		# shellcheck disable=SC2034
 		bad=1
 		echo "not ok $n $2"
+		# shellcheck disable=SC2086
+		[ -z "${shown:-}" ] || sed 's/^/# /' $shown
+	fi
+}
+
+# t TEXT COMMAND...: the result of the command
+t() {
+	ktap_text=$1
+	shift
+	if "$@"; then
+		result 0 "$ktap_text"
+	else
+		result 1 "$ktap_text"
 	fi
 }

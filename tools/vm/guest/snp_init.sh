@@ -4,18 +4,8 @@
 # An unmodified kernel takes the emulated platform for an SNP host: the messages,
 # the device, the parameters of kvm_amd; ccp and kvm_amd unload and load again.
 n=0 bad=0
-
-t() {
-	n=$((n + 1))
-	what=$1
-	shift
-	if "$@"; then
-		echo "ok $n $what"
-	else
-		bad=1
-		echo "not ok $n $what"
-	fi
-}
+# shellcheck source=tools/vm/ktap.sh
+. /vm/bin/ktap.sh
 
 # shellcheck disable=SC2317
 logged() { dmesg | grep -q "$1"; }

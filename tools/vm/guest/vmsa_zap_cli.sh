@@ -3,20 +3,9 @@
 #
 # vmsa_zap_cli.sh PROGRAM: its options, its JSON, and that a signal ends it in order.
 zap=/vm/bin/$1
-n=0 bad=0
-
-t() {
-	n=$((n + 1))
-	what=$1
-	shift
-	if "$@"; then
-		echo "ok $n $what"
-	else
-		bad=1
-		echo "not ok $n $what"
-		sed 's/^/# /' /tmp/zap.out /tmp/zap.err
-	fi
-}
+n=0 bad=0 shown="/tmp/zap.out /tmp/zap.err"
+# shellcheck source=tools/vm/ktap.sh
+. /vm/bin/ktap.sh
 
 # shellcheck disable=SC2317
 gives() {

@@ -3,7 +3,7 @@
 #
 # fetch.sh: what fetching does when it cannot, and that nothing half done is left.
 # A mirror of its own, signed by a key of its own, stands in for Debian's.
-# The functions are called by check().
+# The functions are called by t().
 # shellcheck disable=SC2317
 set -u
 
@@ -12,25 +12,15 @@ top=$(cd "$here/../../.." && pwd)
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/snp-fetch.XXXXXX")
 trap 'gpgconf --kill gpg-agent 2>/dev/null; rm -rf "$tmp"' EXIT
 n=0 bad=0
-# shellcheck source=/dev/null
+# shellcheck source=tools/vm/ktap.sh
 . "$here/../ktap.sh"
 # shellcheck source=/dev/null
 . "$here/mirror.sh"
 
-out=$tmp/out err=$tmp/err
+out=$tmp/out err=$tmp/err shown="$tmp/out $tmp/err"
 # fetch NAME [COMMAND]: from the mirror; what it prints is in $out and $err
 fetch() {
 	"$tmp/fetch/fetch.sh" "$@" > "$out" 2> "$err"
-}
-
-# check TEXT COMMAND...: one line of the list, with what fetch said if it is bad
-check() {
-	text=$1
-	shift
-	rc=0
-	"$@" || rc=1
-	result $rc "$text"
-	[ $rc = 0 ] || sed 's/^/# /' "$out" "$err"
 }
 
 fresh() { rm -rf "$SNP_CACHE"; }
@@ -77,87 +67,87 @@ mkdir -p "$tmp/fetch"
 cp "$top"/tools/fetch/* "$tmp/fetch/"
 SNP_MIRROR=$none fetch linux-7.3
 rc=$?
-check "no network: exit code" test $rc = 1
-check "no network: names LINUX=" says 'LINUX=/path'
-check "no network: names the packages" says 'linux-source-7.3 .*qemu'
-check "no network: leaves no tree, prints no directory" no_tree
+t "no network: exit code" test $rc = 1
+t "no network: names LINUX=" says 'LINUX=/path'
+t "no network: names the packages" says 'linux-source-7.3 .*qemu'
+t "no network: leaves no tree, prints no directory" no_tree
 SNP_MIRROR=$none fetch qemu
-check "no network: names QEMU=" says 'QEMU=/path'
+t "no network: names QEMU=" says 'QEMU=/path'
 # What an interrupted run leaves: a name without its tree.
 echo linux-source-7.3-x > "$SNP_CACHE/src/linux-7.3.current"
 SNP_MIRROR=$none fetch linux-7.3
 rc=$?
-check "a name without a tree does not count" test $rc = 1
+t "a name without a tree does not count" test $rc = 1
 mkdir "$SNP_CACHE/src/linux-source-7.3-x"
 SNP_MIRROR=$none fetch linux-7.3
-check "what is there needs no network" grep -qx "$SNP_CACHE/src/linux-source-7.3-x" "$out"
+t "what is there needs no network" grep -qx "$SNP_CACHE/src/linux-source-7.3-x" "$out"
 fetch nonsense
 rc=$?
-check "unknown package" test $rc = 1
+t "unknown package" test $rc = 1
 SNP_KEYRING=/dev/null/none fetch qemu
-check "no keyring" says keyring
+t "no keyring" says keyring
 
 make_mirror "$tmp" 1.2-1
 export SNP_MIRROR="copy:${mirror:?}" SNP_KEYRING="$tmp/keyring.gpg"
 fresh
 fetch thing
-check "a binary package" whole_thing
+t "a binary package" whole_thing
 fetch stuff
-check "a source package" whole_stuff
+t "a source package" whole_stuff
 
 fresh
 pin thing deb 1.1-1 1.
 fetch thing
-check "pin vanished: the newest of the series" whole_thing
-check "pin vanished: says so" says 'thing 1.1-1 is gone from trixie; using 1.2-1'
+t "pin vanished: the newest of the series" whole_thing
+t "pin vanished: says so" says 'thing 1.1-1 is gone from trixie; using 1.2-1'
 fresh
 pin thing deb 2.0-1 2.
 fetch thing
 rc=$?
-check "series vanished: exit code" test $rc = 1
-check "series vanished: names it" says 'no version 2.x'
-check "series vanished: no tree" no_tree
+t "series vanished: exit code" test $rc = 1
+t "series vanished: names it" says 'no version 2.x'
+t "series vanished: no tree" no_tree
 pin thing deb 1.2-1 1.
 
 fresh
-check "killed in the download" killed_in apt-get download
-check "killed in the download: no tree" no_tree
+t "killed in the download" killed_in apt-get download
+t "killed in the download: no tree" no_tree
 fetch thing
-check "killed in the download: the next run has all" whole_thing
+t "killed in the download: the next run has all" whole_thing
 fresh
-check "killed in the unpacking" killed_in tar -x
-check "killed in the unpacking: no tree" no_tree
+t "killed in the unpacking" killed_in tar -x
+t "killed in the unpacking: no tree" no_tree
 fetch thing
-check "killed in the unpacking: the next run has all" whole_thing
-check "killed in the unpacking: nothing is left" test -z "$(find "$SNP_CACHE" -name 'tmp.*')"
+t "killed in the unpacking: the next run has all" whole_thing
+t "killed in the unpacking: nothing is left" test -z "$(find "$SNP_CACHE" -name 'tmp.*')"
 
 fresh
 fetch thing &
 first=$!
 "$tmp/fetch/fetch.sh" thing > "$out.2" 2> "$err.2"
 wait $first
-check "two at once: the first" whole_thing
+t "two at once: the first" whole_thing
 mv "$out.2" "$out"
 mv "$err.2" "$err"
-check "two at once: the second" whole_thing
+t "two at once: the second" whole_thing
 { flock 7; fetch thing & sleep 0.5; } 7> "$SNP_CACHE/fetch.lock"
 wait
-check "what is there needs no lock" whole_thing
+t "what is there needs no lock" whole_thing
 
 # Of the mirror nothing is believed that the key did not sign.
 fresh
 echo more >> "$mirror/pool/thing_1.2-1_all.deb"
 fetch thing
 rc=$?
-check "a package with another content: exit code" test $rc = 1
-check "a package with another content: no tree" no_tree
+t "a package with another content: exit code" test $rc = 1
+t "a package with another content: no tree" no_tree
 make_lists
 sed -i 's/^Size: .*/Size: 7/' "$mirror/dists/trixie/main/binary-amd64/Packages"
 fresh
 fetch thing
 rc=$?
-check "a list with another content: exit code" test $rc = 1
-check "a list with another content: no tree" no_tree
+t "a list with another content: exit code" test $rc = 1
+t "a list with another content: no tree" no_tree
 make_lists
 for s in trixie trixie-backports; do
 	sed '1,/^$/d; /^-----BEGIN/,$d' "$mirror/dists/$s/InRelease" > "$mirror/dists/$s/Release"
@@ -166,15 +156,15 @@ done
 fresh
 fetch thing
 rc=$?
-check "lists without a signature: exit code" test $rc = 1
-check "lists without a signature: no tree" no_tree
+t "lists without a signature: exit code" test $rc = 1
+t "lists without a signature: no tree" no_tree
 
 # Two builds: lock.sh of the Makefile.
 "$here/../lock.sh" "$tmp/lock" sh -c "sleep 1; echo 1 >> $tmp/order" &
 sleep 0.3
 "$here/../lock.sh" "$tmp/lock" sh -c "echo 2 >> $tmp/order" 2> "$err"
 wait
-check "a second build waits" test "$(tr '\n' ' ' < "$tmp/order")" = "1 2 "
-check "a second build says that it waits" says waiting
+t "a second build waits" test "$(tr '\n' ' ' < "$tmp/order")" = "1 2 "
+t "a second build says that it waits" says waiting
 echo "1..$n"
 exit $bad
