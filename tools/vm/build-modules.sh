@@ -38,6 +38,18 @@ case $release in
 	"want BASE= of the same series, one of: $(cd "$TOP/patches" && echo linux-*)" ;;
 esac
 
+# plain TREE: our plain files, copied only when they differ, so that make sees what changed
+plain() {
+	for f in $([ -n "$NOEXT" ] || (cd "$TOP" && echo kernel/svm/*.[ch] uapi/asm/*.h)); do
+		put "$TOP/$f" "$1/$(destination "$f")"
+	done
+	put "$TOP/Kbuild" "$1/arch/x86/kvm/Kbuild"
+}
+put() {
+	mkdir -p "$(dirname "$2")"
+	cmp -s "$1" "$2" || cp "$1" "$2"
+}
+
 # Lay out the base anew when a patch or the base itself changed.
 key=$({ echo "$LINUX $KDIR $SHADOW${LINUX_KEY:+ $LINUX_KEY}"
 	cat "$LINUX/Makefile" "$0" "$TOP/tools/series/apply.sh" "$TOP/tools/series/lib.sh" \
@@ -45,7 +57,7 @@ key=$({ echo "$LINUX $KDIR $SHADOW${LINUX_KEY:+ $LINUX_KEY}"
 	[ -n "$NOEXT" ] || cat "$PATCHES/series" "$PATCHES"/*.patch; } | sha256sum)
 src=$OUT/src
 if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
-	rm -rf "$src.new" "$src"
+	rm -rf "$src.new"
 	rm -f "$OUT/layout" "$OUT"/*.ko
 	# W=1 wants each directory that is searched for headers to exist.
 	mkdir -p "$src.new/arch/x86/include/uapi" "$src.new/include/uapi" "$src.new/virt"
@@ -55,14 +67,11 @@ if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
 	{
 		[ -n "$NOEXT" ] || sed -n 's|^+++ b/||p' "$PATCHES"/*.patch
 		printf '%s\n' "$SHADOW" | tr ' ' '\n'
-	} | sort -u | while read -r f; do
-		case $f in
-		include/* | arch/x86/include/*)
-			mkdir -p "$src.new/$(dirname "$f")"
-			[ ! -f "$LINUX/$f" ] || cp -a "$LINUX/$f" "$src.new/$f"
-			;;
-		esac
-	done
+	} | sort -u | grep -e '^include/' -e '^arch/x86/include/' > "$OUT/shadow.new" || :
+	while read -r f; do
+		mkdir -p "$src.new/$(dirname "$f")"
+		[ ! -f "$LINUX/$f" ] || cp -a "$LINUX/$f" "$src.new/$f"
+	done < "$OUT/shadow.new"
 	chmod -R u+w "$src.new"
 	[ -n "$NOEXT" ] || series_lines | while read -r patch what; do
 		# shellcheck disable=SC2086
@@ -75,25 +84,20 @@ if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
 	# A relative path would find the trace.h of the tree in KDIR.
 	sed -i 's|^#define TRACE_INCLUDE_PATH .*arch/x86/kvm$|#define TRACE_INCLUDE_PATH .|' \
 		"$src.new/arch/x86/kvm/trace.h"
-	cp "$TOP/Kbuild" "$src.new/arch/x86/kvm/Kbuild"
-	mv "$src.new" "$src"
+	plain "$src.new"
+	# No object knows of a header that comes before the one it was built with.
+	{ echo "$LINUX $KDIR"; cat "$OUT/shadow.new"; } > "$OUT/of.new"
+	cmp -s "$OUT/of" "$OUT/of.new" || rm -rf "$src"
+	mkdir -p "$src"
+	rsync -rl --checksum --delete --exclude='.*' --exclude='*.o' --exclude='*.ko' \
+		--exclude='*.mod' --exclude='*.mod.c' --exclude=modules.order \
+		--exclude=Module.symvers --exclude='kvm-asm-offsets.[hs]' "$src.new/" "$src/"
+	rm -rf "$src.new" "$OUT/shadow.new"
+	mv "$OUT/of.new" "$OUT/of"
 	echo "$key" > "$OUT/layout"
 fi
 
-# Our plain files: copied only when they differ, so that make sees what changed.
-put() {
-	mkdir -p "$(dirname "$2")"
-	cmp -s "$1" "$2" || cp "$1" "$2"
-}
-if [ -z "$NOEXT" ]; then
-	for f in "$TOP"/kernel/svm/*.[ch]; do
-		put "$f" "$src/arch/x86/kvm/svm/$(basename "$f")"
-	done
-	for f in "$TOP"/uapi/asm/*.h; do
-		put "$f" "$src/arch/x86/include/uapi/asm/$(basename "$f")"
-	done
-fi
-put "$TOP/Kbuild" "$src/arch/x86/kvm/Kbuild"
+plain "$src"
 
 rm -f "$OUT/kvm.ko" "$OUT/kvm-amd.ko"
 # shellcheck disable=SC2086
