@@ -4,50 +4,31 @@
 # base: linux
 #
 # At the head, KVM as the series has it, and the selftests as its own Makefile.kvm builds
-# them, pass on the emulated platform.
+# them, pass on the emulated platform. A backport that has none runs ours.
 set -eu
 
 : "${BUILD:=$TOP/build}" "${SEABIOS:?}" "${QEMU_DATA:?}"
-changed=$(git -C "$TREE" diff --name-only base "$COMMIT")
+here=$(cd "$(dirname "$0")" && pwd)
+log=$("$here/../selftests.sh")
+[ "$(cat "${log%.log}.rc")" = 0 ] || { tail -n 20 "$log"; exit 1; }
 
-# The whole tree, of links, with what the series changes in it.
-full=$OUT/full
-rm -rf "$full"
-cp -rs "$LINUX" "$full"
-for f in $changed; do
-	mkdir -p "$full/$(dirname "$f")"
-	rm -f "$full/$f"
-	cp "$TREE/$f" "$full/$f"
-done
-log=$OUT/selftests.log
-rm -rf "$OUT/selftests"
-mkdir -p "$OUT/selftests/hdr"
-{
-	make -s -C "$full" O="$OUT/selftests/hdr" ARCH=x86 INSTALL_HDR_PATH="$OUT/selftests/usr" \
-		headers_install
-	# Those that the series adds, by the names that its Makefile.kvm has.
-	progs=$(git -C "$TREE" diff base "$COMMIT" -- tools/testing/selftests/kvm/Makefile.kvm |
-		sed -n 's/^+TEST_GEN_PROGS_x86 *+= *//p')
-	[ -n "$progs" ] || { echo "Makefile.kvm builds no test of the series"; exit 1; }
-	# shellcheck disable=SC2046,SC2086
-	make -s -C "$full/tools/testing/selftests/kvm" ARCH=x86 OUTPUT="$OUT/selftests/bin" \
-		CC="$CC" KHDR_INCLUDES="-isystem $OUT/selftests/usr/include" LDFLAGS=-static \
-		-j"${JOBS:-2}" $(printf "$OUT/selftests/bin/%s " $progs)
-} > "$log" 2>&1 || { tail -n 20 "$log"; exit 1; }
+changed=$(git -C "$TREE" diff --name-only base "$COMMIT" | tr '\n' ' ')
+LINUX=$TREE LINUX_KEY=$COMMIT NOEXT=1 OUT=$OUT/modules SHADOW=$changed \
+	"$TOP/tools/vm/build-modules.sh" > "$OUT/modules.log" 2>&1 ||
+	{ tail -n 20 "$OUT/modules.log"; exit 1; }
 
-rm -f "$OUT/kvm/layout"
-LINUX=$TREE NOEXT=1 OUT=$OUT/kvm SHADOW=$(echo "$changed" | tr '\n' ' ') "$TOP/tools/vm/build-modules.sh" \
-	>> "$log" 2>&1 || { tail -n 20 "$log"; exit 1; }
-
-: > "$OUT/tests"
-grep '^machine ' "$TOP/tools/vm/tests" > "$OUT/tests"
-for p in $progs x86/sev_smoke_test; do
-	n=${p##*/}
-	grep -E "^test +$n( |_ext )" "$TOP/tools/vm/tests" | grep -w -e ext -e both >> "$OUT/tests" ||
-		{ echo "$n is in no test of tools/vm/tests"; exit 1; }
+progs=$(cat "${log%.log}.progs")
+[ "$progs" != "x86/sev_smoke_test " ] ||
+	progs="$progs $(cd "$TOP/selftests" && echo x86/*_test.c | sed 's/\.c//g')"
+cat "$TOP/tools/vm/tests" "$TOP/tools/vm/tests.$BASE" > "$OUT/tests.all"
+grep '^machine ' "$OUT/tests.all" > "$OUT/tests"
+for p in $progs; do
+	awk -v n="${p##*/}" '$1 == "test" && $2 == n && ($6 == "ext" || $6 == "both") { print; found = 1 }
+		END { exit !found }' "$OUT/tests.all" >> "$OUT/tests" ||
+		{ echo "${p##*/} is no test with the extension in tools/vm/tests or tests.$BASE"; exit 1; }
 done
 rc=0
-RESULTS=$OUT/results BUILD=$BUILD FLAVOUR=$BASE EXT_MODULES=$OUT/kvm LINUX_SRC=$LINUX \
+RESULTS=$OUT/results BUILD=$BUILD FLAVOUR=$BASE EXT_MODULES=$OUT/modules LINUX_SRC=$LINUX \
 	SELFTESTS=$OUT/selftests/bin "$TOP/tools/vm/run.sh" --tests "$OUT/tests" \
 	> "$OUT/run.tap" 2> "$OUT/run.err" || rc=$?
 grep -E '^(ok|not ok)|^# expected' "$OUT/run.tap"
