@@ -73,6 +73,11 @@ help: ## this list
 deps: ## install the Debian packages that are needed (as root), or print the line
 	$(Q)$(LOCK) $(VM)/deps.sh
 
+# What the kernel's own checks call.
+.PHONY: deps-series
+deps-series: deps
+	$(Q)$(LOCK) $(VM)/deps.sh series
+
 .PHONY: fetch
 fetch: deps ## fetch the sources of Linux and QEMU into the cache
 	$(Q)set -e; for n in $(if $(USER_LINUX),,$(BASE)) $(if $(USER_QEMU),,qemu) \
@@ -230,9 +235,9 @@ fuzz: deps ## fuzz the readers of tools/measure, FUZZ_SECONDS=60 each; needs cla
 
 # V= is the version of the series here, and asks for no commands.
 SERIES	= BASE=$(BASE) LINUX="$(linux_src)" OUT=$(TOP)/build/series/$(BASE) KDIR=$(B)/kernel \
-	VERSION=$(if $(filter-out 0,$(V)),$(V),1) V=0 ABIDIFF="$(ABIDIFF)"
-ABIDIFF	?= abidiff
-CHECK_SERIES = $(VM)/lock.sh $(TOP)/build/.lock.series env $(ENV) $(SERIES) \
+	VERSION=$(if $(filter-out 0,$(V)),$(V),1) V=0
+ABIDIFF	?= $$($(FETCH) abigail)/usr/bin/abidiff
+CHECK_SERIES = $(VM)/lock.sh $(TOP)/build/.lock.series env $(ENV) $(SERIES) ABIDIFF="$(ABIDIFF)" \
 	SPARSE="$$($(TOP)/tools/series/sparse.sh "$$($(FETCH) sparse)" $(TOP)/build/sparse)" \
 	$(TOP)/tools/series
 
@@ -241,11 +246,11 @@ series: fetch ## the patches to post, with a cover letter, in build/series; V=2 
 	$(Q)$(LOCK) env $(SERIES) $(TOP)/tools/series/make.sh
 
 .PHONY: check-series
-check-series: all series ## every check on every commit of it; T="build sparse" for some
+check-series: all series deps-series ## every check on every commit of it; T="build sparse" for some
 	$(Q)$(CHECK_SERIES)/check.sh $(T)
 
 .PHONY: check-series-fixtures
-check-series-fixtures: all series ## each of these checks rejects what it must reject
+check-series-fixtures: all series deps-series ## each of these checks rejects what it must reject
 	$(Q)$(CHECK_SERIES)/checks.sh $(T)
 
 # The hooks in QEMU, with the files of the platform

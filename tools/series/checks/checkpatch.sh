@@ -12,8 +12,8 @@ git -C "$TREE" format-patch -q --stdout -1 "$COMMIT" > "$OUT/checkpatch.patch"
 rc=0 types=
 case $BASE in linux-*) types=--show-types ;; esac
 # spdxcheck.py is called by the name python3; one of the user's may lack python3-ply.
-# It wants to be in the tree, too, for the licences.
-cd "$TREE"
+# It wants a repository for the licences, and takes no work tree for one.
+cd "$OUT/git"
 PATH=/usr/bin:/bin perl "$LINUX/scripts/checkpatch.pl" --root="$LINUX" --strict --terse $types --no-summary \
 	--color=never "$OUT/checkpatch.patch" > "$OUT/checkpatch.log" 2>&1 || rc=$?
 # Fields of an entry: type, pattern of the line, subject, reason
