@@ -252,6 +252,7 @@ check-series: all series deps-series ## every check on every commit of it; T="bu
 .PHONY: check-series-fixtures
 check-series-fixtures: all series deps-series ## each of these checks rejects what it must reject
 	$(Q)$(CHECK_SERIES)/checks.sh $(T)
+	$(if $(T),,$(Q)$(CHECK_SERIES)/versions.sh)
 
 # The hooks in QEMU, with the files of the platform
 QEMU_SERIES = BASE=qemu-10.0 LINUX="$(qemu_src)" FIXED=$(fixed_qemu) OUT=$(TOP)/build/series/qemu-10.0 \
