@@ -26,14 +26,12 @@
 #include <asm/smp.h>
 #include <asm/svm.h>
 #include <asm/trapnr.h>
-#include "snp-ctl-regs.h"
-#include "svm_guest.h"
+#include "snp_guest.h"
 
 #define GPA		0x40000000ULL
 #define INVALID		SVM_EXIT_ERR
 #define RMP_INUSE	3
 #define VMSA_GPA	0xfffffffff000ULL	/* where KVM puts its own */
-#define NPT_FLAGS	(_PAGE_PRESENT | _PAGE_RW | _PAGE_USER)
 
 /* Real mode: mov $0x5a5a, %bx; hlt; hlt; hlt; jmp . */
 static const u8 guest_code[] = {
@@ -65,20 +63,6 @@ static u64 counter(unsigned int n)
 	return ctl ? readq(ctl + SNP_CTL_COUNTER(n)) : 0;
 }
 
-/* Not at a multiple of 2 MiB: an erratum makes such pages special. */
-static void *alloc_page_zero(struct kunit *test)
-{
-	struct page *p = alloc_pages(GFP_KERNEL | GFP_DMA32 | __GFP_ZERO, 1);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	split_page(p, 1);
-	if (IS_ALIGNED(page_to_phys(p), SZ_2M))
-		__free_page(p++);
-	else
-		__free_page(p + 1);
-	return page_address(p);
-}
-
 static void build_vmsa(struct vm *vm)
 {
 	struct sev_es_save_area *s = vm->vmsa;
@@ -108,29 +92,11 @@ static void build_vmsa(struct vm *vm)
 	s->x87_fcw = 0x37f;
 }
 
-static void set_intercept(struct vm *vm, unsigned int bit)
-{
-	vm->vmcb->control.intercepts[bit / 32] |= BIT(bit % 32);
-}
-
 static void build_vmcb(struct vm *vm)
 {
 	struct vmcb_control_area *c = &vm->vmcb->control;
 
-	memset(vm->vmcb, 0, PAGE_SIZE);
-	set_intercept(vm, INTERCEPT_VMRUN);
-	set_intercept(vm, INTERCEPT_INTR);
-	set_intercept(vm, INTERCEPT_NMI);
-	set_intercept(vm, INTERCEPT_HLT);
-	set_intercept(vm, INTERCEPT_SHUTDOWN);
-	c->iopm_base_pa = virt_to_phys(vm->perm);
-	c->msrpm_base_pa = virt_to_phys(vm->perm);
-	c->int_ctl = V_INTR_MASKING_MASK;
-	c->tlb_ctl = TLB_CONTROL_FLUSH_ALL_ASID;
-	c->asid = 1;
-	c->misc_ctl = SVM_MISC_ENABLE_NP | SVM_MISC_ENABLE_SEV |
-		      SVM_MISC_ENABLE_SEV_ES;
-	c->misc_ctl2 = SVM_MISC2_ENABLE_V_LBR;
+	snp_guest_vmcb(vm->vmcb, vm->perm, 1);
 	c->nested_cr3 = virt_to_phys(vm->pml4);
 	c->vmsa_pa = virt_to_phys(vm->vmsa);
 	vm->vmcb_pa = virt_to_phys(vm->vmcb);
@@ -142,26 +108,20 @@ static int vmrun_init(struct kunit *test)
 	struct vm *vm;
 	u64 pa;
 
-	if (!cc_platform_has(CC_ATTR_HOST_SEV_SNP))
-		kunit_skip(test, "SNP is not enabled: load kvm_amd first");
-	if (!(native_read_msr(MSR_EFER) & EFER_SVME))
-		kunit_skip(test, "SVM is off: load kvm_amd first");
-	if (native_read_cr4() & X86_CR4_LA57)
-		kunit_skip(test, "written for nested tables of four levels");
-
+	snp_guest_needs(test);
 	vm = kunit_kzalloc(test, sizeof(*vm), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, vm);
 	test->priv = vm;
-	vm->vmcb = alloc_page_zero(test);
-	vm->vmsa = alloc_page_zero(test);
-	vm->code = alloc_page_zero(test);
-	vm->pml4 = alloc_page_zero(test);
-	vm->pdpt = alloc_page_zero(test);
-	vm->pd = alloc_page_zero(test);
-	vm->pt = alloc_page_zero(test);
-	vm->hsave = alloc_page_zero(test);
-	vm->copy[0] = alloc_page_zero(test);
-	vm->copy[1] = alloc_page_zero(test);
+	vm->vmcb = snp_alloc_page(test);
+	vm->vmsa = snp_alloc_page(test);
+	vm->code = snp_alloc_page(test);
+	vm->pml4 = snp_alloc_page(test);
+	vm->pdpt = snp_alloc_page(test);
+	vm->pd = snp_alloc_page(test);
+	vm->pt = snp_alloc_page(test);
+	vm->hsave = snp_alloc_page(test);
+	vm->copy[0] = snp_alloc_page(test);
+	vm->copy[1] = snp_alloc_page(test);
 	vm->perm = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, 2);
 	KUNIT_ASSERT_NOT_NULL(test, vm->perm);
 
@@ -210,19 +170,9 @@ static void vmrun_exit(struct kunit *test)
 	free_pages((unsigned long)vm->perm, 2);
 }
 
-/* Until something else than an interrupt of the host ends the guest. */
 static s64 run(struct vm *vm)
 {
-	s64 r;
-
-	do {
-		r = enter_guest(vm->vmcb_pa, vm->hsave, vm->hsave_pa);
-		if (r == FAULT)
-			return FAULT;
-		r = exit_code_of(&vm->vmcb->control);
-		cond_resched();
-	} while (r == SVM_EXIT_INTR || r == SVM_EXIT_NMI);
-	return r;
+	return snp_run(vm->vmcb, vm->vmcb_pa, vm->hsave, vm->hsave_pa);
 }
 
 static int assign(struct vm *vm, bool vmsa, u32 asid, bool immutable)
@@ -445,13 +395,6 @@ static void test_refused(struct kunit *test)
 	}
 }
 
-static int cmd(int nr, void *data)
-{
-	int err = 0, r = sev_do_cmd(nr, data, &err);
-
-	return r ?: err;
-}
-
 static int launch_update(struct vm *vm, void *gctx, void *page, u64 gpa,
 			 unsigned int type)
 {
@@ -464,7 +407,7 @@ static int launch_update(struct vm *vm, void *gctx, void *page, u64 gpa,
 
 	r = rmp_make_private(data.address >> PAGE_SHIFT, gpa, PG_LEVEL_4K,
 			     vm->vmcb->control.asid, true);
-	return r ?: cmd(SEV_CMD_SNP_LAUNCH_UPDATE, &data);
+	return r ?: snp_cmd(SEV_CMD_SNP_LAUNCH_UPDATE, &data);
 }
 
 static void expect_stale(struct kunit *test, struct vm *vm, const char *what)
@@ -497,7 +440,7 @@ static void test_snp(struct kunit *test)
 
 	gctx = snp_alloc_firmware_page(GFP_KERNEL | __GFP_ZERO);
 	KUNIT_ASSERT_NOT_NULL(test, gctx);
-	other = alloc_page_zero(test);
+	other = snp_alloc_page(test);
 
 	/* The last ASID that KVM takes for SNP guests. */
 	c->asid = min_sev_asid - 1;
@@ -511,15 +454,15 @@ static void test_snp(struct kunit *test)
 	finish.gctx_paddr = addr.address;
 
 	wbinvd_on_all_cpus();
-	r = cmd(SEV_CMD_SNP_DF_FLUSH, NULL);
-	r = r ?: cmd(SEV_CMD_SNP_GCTX_CREATE, &addr);
-	r = r ?: cmd(SEV_CMD_SNP_LAUNCH_START, &start);
-	r = r ?: cmd(SEV_CMD_SNP_ACTIVATE, &activate);
+	r = snp_cmd(SEV_CMD_SNP_DF_FLUSH, NULL);
+	r = r ?: snp_cmd(SEV_CMD_SNP_GCTX_CREATE, &addr);
+	r = r ?: snp_cmd(SEV_CMD_SNP_LAUNCH_START, &start);
+	r = r ?: snp_cmd(SEV_CMD_SNP_ACTIVATE, &activate);
 	r = r ?: launch_update(vm, gctx, vm->code, virt_to_phys(vm->code),
 			       SNP_PAGE_TYPE_NORMAL);
 	r = r ?: launch_update(vm, gctx, vm->vmsa, VMSA_GPA,
 			       SNP_PAGE_TYPE_VMSA);
-	r = r ?: cmd(SEV_CMD_SNP_LAUNCH_FINISH, &finish);
+	r = r ?: snp_cmd(SEV_CMD_SNP_LAUNCH_FINISH, &finish);
 	KUNIT_EXPECT_EQ(test, r, 0);
 	if (r)
 		goto out;
@@ -552,10 +495,10 @@ static void test_snp(struct kunit *test)
 out:
 	rmp_make_shared(vmsa_pa >> PAGE_SHIFT, PG_LEVEL_4K);
 	rmp_make_shared(page_to_pfn(virt_to_page(vm->code)), PG_LEVEL_4K);
-	KUNIT_EXPECT_EQ(test, cmd(SEV_CMD_SNP_DECOMMISSION, &addr), 0);
+	KUNIT_EXPECT_EQ(test, snp_cmd(SEV_CMD_SNP_DECOMMISSION, &addr), 0);
 	snp_free_firmware_page(gctx);
 	wbinvd_on_all_cpus();
-	KUNIT_EXPECT_EQ(test, cmd(SEV_CMD_SNP_DF_FLUSH, NULL), 0);
+	KUNIT_EXPECT_EQ(test, snp_cmd(SEV_CMD_SNP_DF_FLUSH, NULL), 0);
 	free_page((unsigned long)other);
 }
 
@@ -602,8 +545,8 @@ static void test_in_use(struct kunit *test)
 	second = kunit_kzalloc(test, sizeof(*second), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, second);
 	*second = *vm;
-	second->vmcb = alloc_page_zero(test);
-	second->hsave = alloc_page_zero(test);
+	second->vmcb = snp_alloc_page(test);
+	second->hsave = snp_alloc_page(test);
 	mine = second->vmcb;
 	build_vmcb(second);
 
@@ -638,14 +581,10 @@ static void test_in_use(struct kunit *test)
 
 static int vmrun_suite_init(struct kunit_suite *suite)
 {
-	struct pci_dev *dev = pci_get_device(SNP_CTL_VENDOR_ID,
-					     SNP_CTL_DEVICE_ID, NULL);
 	u32 eax, ebx;
 
 	cpuid(0x8000001f, &eax, &ebx, &max_asid, &min_sev_asid);
-	if (dev && !pci_enable_device_mem(dev))
-		ctl = ioremap(pci_resource_start(dev, 0), SNP_CTL_BAR_SIZE);
-	pci_dev_put(dev);
+	ctl = snp_ctl_map();
 	return 0;
 }
 
