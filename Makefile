@@ -122,6 +122,7 @@ selftests: fetch ## the base's KVM selftests and ours
 
 .PHONY: launch
 launch: selftests ## snp-launch, snp-mkigvm and a guest for them
+	$(Q)$(LOCK) $(MAKE) -s -C tools/guest $(TOP)/build/guest/certs OUT=$(TOP)/build/guest CC="$(CC)"
 	$(Q)$(LOCK) $(MAKE) -s -C tools/launch strip OUT=$(TOP)/build/$(BASE)/launch \
 		HDR=$(TOP)/build/$(BASE)/selftests/usr/include CC="$(CC)"
 

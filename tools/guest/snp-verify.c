@@ -4,13 +4,16 @@
  *
  *	snp-verify FILE		FILE holds the report, 1184 bytes, in hexadecimal
  *	snp-verify --chain [TCB]	print the certificates (PEM: VCEK, ASK, ARK)
+ *	snp-verify --table [TCB]	the same as a table for extended guest requests
  *
  * Verifies the chain ARK, ASK, VCEK and the signature of the report, and prints what
  * the report says. Exit code 0 if all is good, 1 if not, 2 for bad usage.
  *
  * Layouts: SEV-SNP firmware ABI 56860, "ATTESTATION_REPORT Structure", and
- * "ECDSA P-384 with SHA-384 Signature Format".
+ * "ECDSA P-384 with SHA-384 Signature Format"; the table: GHCB 56421, "SNP Extended
+ * Guest Request".
  */
+#include <endian.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,17 +53,27 @@ static void field(const char *name, const uint8_t *p, int len)
 	printf("\n");
 }
 
-/* VCEK, ASK, ARK; each checks out with the next one, the last with itself. */
-static X509 *verified_vcek(const char *pem)
+#define NR_CERTS	3
+
+/* VCEK, ASK, ARK; NULL for what is not there */
+static void read_chain(const char *pem, X509 *cert[NR_CERTS])
 {
 	BIO *bio = BIO_new_mem_buf(pem, -1);
-	X509 *cert[3];
-	int i, ok = 1;
+	int i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < NR_CERTS; i++)
 		cert[i] = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 	BIO_free(bio);
-	for (i = 0; i < 3; i++) {
+}
+
+/* Each checks out with the next one, the last with itself. */
+static X509 *verified_vcek(const char *pem)
+{
+	X509 *cert[NR_CERTS];
+	int i, ok = 1;
+
+	read_chain(pem, cert);
+	for (i = 0; i < NR_CERTS; i++) {
 		X509 *issuer = cert[i < 2 ? i + 1 : 2];
 
 		ok = ok && cert[i] && issuer && X509_check_issued(issuer, cert[i]) == X509_V_OK &&
@@ -73,6 +86,42 @@ static X509 *verified_vcek(const char *pem)
 		return NULL;
 	}
 	return cert[0];
+}
+
+/* Entries of GUID, offset and length, one of zeros, then the certificates in DER. */
+static int write_table(const char *pem)
+{
+	static const uint8_t guid[NR_CERTS][16] = {
+		"\x63\xda\x75\x8d\xe6\x64\x45\x64\xad\xc5\xf4\xb9\x3b\xe8\xac\xcd",
+		"\x4a\xb7\xb3\x79\xbb\xac\x4f\xe4\xa0\x2f\x05\xae\xf3\x27\xc7\x82",
+		"\xc0\xb4\x06\xa4\xa8\x03\x49\x52\x97\x43\x3f\xb6\x01\x4c\xd0\xae",
+	};
+	struct {
+		uint8_t guid[16];
+		uint32_t offset, length;
+	} entry[NR_CERTS + 1] = { 0 };
+	uint8_t *der[NR_CERTS] = { NULL };
+	uint32_t offset = sizeof(entry);
+	X509 *cert[NR_CERTS];
+	int i, len;
+
+	read_chain(pem, cert);
+	for (i = 0; i < NR_CERTS; i++) {
+		len = cert[i] ? i2d_X509(cert[i], &der[i]) : 0;
+		if (len <= 0)
+			return die("libcrypto cannot write a certificate");
+		memcpy(entry[i].guid, guid[i], sizeof(guid[i]));
+		entry[i].offset = htole32(offset);
+		entry[i].length = htole32(len);
+		offset += len;
+	}
+	fwrite(entry, sizeof(entry), 1, stdout);
+	for (i = 0; i < NR_CERTS; i++) {
+		fwrite(der[i], le32toh(entry[i].length), 1, stdout);
+		OPENSSL_free(der[i]);
+		X509_free(cert[i]);
+	}
+	return fflush(stdout) ? die("cannot write the table") : 0;
 }
 
 static int signature_ok(EVP_PKEY *key, const uint8_t *report)
@@ -142,18 +191,22 @@ static int verify(const char *path)
 
 int main(int argc, char **argv)
 {
+	int table = argc > 1 && !strcmp(argv[1], "--table"), ret = 0;
 	char *pem;
 
-	if (argc >= 2 && argc <= 3 && !strcmp(argv[1], "--chain")) {
+	if (argc >= 2 && argc <= 3 && (table || !strcmp(argv[1], "--chain"))) {
 		pem = snp_cert_chain(argc == 3 ? strtoull(argv[2], NULL, 0) : DEFAULT_TCB);
 		if (!pem)
 			return die("libcrypto cannot make the certificates");
-		fputs(pem, stdout);
+		if (table)
+			ret = write_table(pem);
+		else
+			fputs(pem, stdout);
 		free(pem);
-		return 0;
+		return ret;
 	}
 	if (argc != 2 || argv[1][0] == '-') {
-		fprintf(stderr, "usage: snp-verify FILE | snp-verify --chain [TCB]\n");
+		fprintf(stderr, "usage: snp-verify FILE | snp-verify --chain [TCB] | --table [TCB]\n");
 		return 2;
 	}
 	return verify(argv[1]);
