@@ -43,6 +43,7 @@ enum vmsa_kind {
 struct options {
 	const char *file;
 	const char *append;	/* command line for the guest */
+	const char *certs;	/* certificate table for the guest, or NULL */
 	uint64_t memory;	/* bytes from GPA 0 */
 	unsigned int cpus;	/* 0: as many as the file has */
 	unsigned int timeout;	/* seconds; 0: none */
@@ -74,6 +75,8 @@ struct vcpu {
 	struct vmsa *context;	/* of the file, or NULL */
 	bool lost;		/* its VMSA, at @lost_gpa: said, and not yet replaced */
 	uint64_t lost_gpa;
+	int certs;		/* locked while a request with them is on its way, or -1 */
+	int certs_error;	/* of the last request for them */
 	unsigned long exits;
 };
 
@@ -109,7 +112,7 @@ struct vm {
 	pthread_mutex_t lock;	/* of what follows, and of memory attributes */
 	pthread_cond_t cond;
 	struct outcome outcome;
-	uint64_t to_shared, to_private;	/* pages */
+	uint64_t to_shared, to_private, by_access;	/* pages */
 	unsigned int zaps;
 };
 
@@ -122,6 +125,7 @@ void console(const void *data, size_t len);
 /* sev.c */
 int sev_cmd(struct vm *vm, int fd, uint32_t id, void *data, uint32_t *fw_error);
 const char *sev_error(uint32_t fw_error, char *buf, size_t size);
+bool sev_get_attr(struct vm *vm, uint64_t attr, uint64_t *val);
 void sev_open(struct vm *vm);
 void sev_init(struct vm *vm);
 void sev_launch_start(struct vm *vm);
@@ -151,6 +155,11 @@ void launch_predict(struct vm *vm);
 void launch_say_digest(struct vm *vm);
 void launch(struct vm *vm);
 void launch_finish(struct vm *vm);
+
+/* certs.c */
+void certs_enable(struct vm *vm);
+void certs_request(struct vcpu *vcpu);
+void certs_sent(struct vcpu *vcpu);
 
 /* run.c */
 void run(struct vm *vm);

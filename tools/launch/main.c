@@ -124,9 +124,10 @@ static void json(enum status status, const char *error)
 		 vm.digest_shown ? vm.digest : vm.predicted.digest);
 	printf(",\n    \"id_block\": %s,\n    \"shown_by_platform\": %s\n  },\n",
 	       vm.digest_proved ? "true" : "false", vm.digest_shown ? "true" : "false");
-	printf("  \"conversions\": { \"shared\": %llu, \"private\": %llu },\n  \"zaps\": %u,\n"
+	printf("  \"conversions\": { \"shared\": %llu, \"private\": %llu, \"by_access\": %llu },\n  \"zaps\": %u,\n"
 	       "  \"guest_status\": ",
-	       (unsigned long long)vm.to_shared, (unsigned long long)vm.to_private, vm.zaps);
+	       (unsigned long long)vm.to_shared, (unsigned long long)vm.to_private,
+	       (unsigned long long)vm.by_access, vm.zaps);
 	if (vm.outcome.guest_status >= 0)
 		printf("%d\n}\n", vm.outcome.guest_status);
 	else
@@ -169,6 +170,7 @@ static const char help[] =
 "      --empty TYPE    launch pages without data as normal (default) or zero\n"
 "      --expect HEX    digest that the firmware is to come to, instead of the predicted\n"
 "      --no-id-block   launch without one: nothing then proves the digest\n"
+"      --certs FILE      certificate table for extended guest requests\n"
 "      --zap WHAT      when a VMSA is taken away: stop (default), or wait for another\n"
 "  -t, --timeout SECONDS\n"
 "      --json          a report for programs on stdout; the console goes to stderr\n"
@@ -177,7 +179,7 @@ static const char help[] =
 "Exit status: 0 the guest ended well, 1 a call failed, 2 usage, 3 bad file, 4 the host\n"
 "lacks something, 5 the digests differ, 6 the guest ended otherwise, 7 timeout.\n";
 
-enum { OPT_VMSA = 256, OPT_EMPTY, OPT_EXPECT, OPT_NO_ID, OPT_ZAP, OPT_JSON, OPT_DRY };
+enum { OPT_VMSA = 256, OPT_EMPTY, OPT_EXPECT, OPT_NO_ID, OPT_CERTS, OPT_ZAP, OPT_JSON, OPT_DRY };
 
 static const struct option options[] = {
 	{ "cpus", required_argument, NULL, 'n' },
@@ -187,6 +189,7 @@ static const struct option options[] = {
 	{ "empty", required_argument, NULL, OPT_EMPTY },
 	{ "expect", required_argument, NULL, OPT_EXPECT },
 	{ "no-id-block", no_argument, NULL, OPT_NO_ID },
+	{ "certs", required_argument, NULL, OPT_CERTS },
 	{ "zap", required_argument, NULL, OPT_ZAP },
 	{ "timeout", required_argument, NULL, 't' },
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -291,6 +294,9 @@ static void parse_args(int argc, char **argv)
 		case OPT_NO_ID:
 			o->no_id_block = true;
 			break;
+		case OPT_CERTS:
+			o->certs = optarg;
+			break;
 		case OPT_ZAP:
 			o->zap_wait = choice(optarg, "--zap", "stop wait");
 			break;
@@ -358,6 +364,7 @@ static void create_vm(void)
 	if (vm.fd < 0)
 		die(ST_FAIL, "KVM_CREATE_VM of type SNP: %s", strerror(errno));
 	sev_init(&vm);
+	certs_enable(&vm);
 	if (ioctl(vm.fd, KVM_ENABLE_CAP, &hypercall))
 		die(ST_FAIL, "KVM_CAP_EXIT_HYPERCALL, MAP_GPA_RANGE: %s", strerror(errno));
 	if (ioctl(vm.fd, KVM_ENABLE_CAP, &irqchip))
@@ -428,8 +435,9 @@ int main(int argc, char **argv)
 	say("launched %llu pages\n", (unsigned long long)vm.pages);
 	launch_finish(&vm);
 	run(&vm);
-	say("pages    %llu became shared, %llu private\n",
-	    (unsigned long long)vm.to_shared, (unsigned long long)vm.to_private);
+	say("pages    %llu became shared, %llu private; %llu of these by access\n",
+	    (unsigned long long)vm.to_shared, (unsigned long long)vm.to_private,
+	    (unsigned long long)vm.by_access);
 	if (vm.outcome.status != ST_OK)
 		finish(vm.outcome.status, vm.outcome.text);
 	say("ended    %s\n", vm.outcome.text);

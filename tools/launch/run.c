@@ -94,8 +94,11 @@ static void io(struct vcpu *vcpu)
 		unknown_port(vcpu->vm, run->io.port, in);
 }
 
-/* Returns what memory_convert() does; whatever is not the guest's fault ends it here. */
-static int convert(struct vcpu *vcpu, uint64_t gpa, uint64_t size, bool private)
+/*
+ * The guest asks, or just accesses memory.  Returns what memory_convert() does; whatever
+ * is not the guest's fault ends it here.
+ */
+static int convert(struct vcpu *vcpu, uint64_t gpa, uint64_t size, bool private, bool by_access)
 {
 	struct vm *vm = vcpu->vm;
 	int ret;
@@ -104,6 +107,8 @@ static int convert(struct vcpu *vcpu, uint64_t gpa, uint64_t size, bool private)
 	ret = memory_convert(vm, gpa, size, private);
 	if (!ret)
 		*(private ? &vm->to_private : &vm->to_shared) += size / PAGE;
+	if (!ret && by_access)
+		vm->by_access += size / PAGE;
 	pthread_mutex_unlock(&vm->lock);
 	if (ret && ret != -ENXIO)
 		end(vm, ST_FAIL, -1, "0x%llx bytes at 0x%llx can't be made %s: %s",
@@ -124,7 +129,7 @@ static void hypercall(struct vcpu *vcpu)
 		return;
 	}
 	/* The guest that asked for what is not there is told, and may go on. */
-	ret = convert(vcpu, gpa, size, private);
+	ret = convert(vcpu, gpa, size, private, false);
 	run->hypercall.ret = ret == -ENXIO ? EINVAL : 0;
 }
 
@@ -168,7 +173,7 @@ static void memory_fault(struct vcpu *vcpu, int err)
 		    (unsigned long long)gpa, (unsigned long long)flags, strerror(err));
 		return;
 	}
-	if (convert(vcpu, gpa, size, private) == -ENXIO)
+	if (convert(vcpu, gpa, size, private, true) == -ENXIO)
 		end(vcpu->vm, ST_GUEST, -1,
 		    "vCPU %u accessed 0x%llx (%s), where no memory is", vcpu->id,
 		    (unsigned long long)gpa, private ? "private" : "shared");
@@ -226,6 +231,11 @@ static void handle_exit(struct vcpu *vcpu)
 		    run->fail_entry.hardware_entry_failure_reason,
 		    sev_vmsa_state(vcpu, state, sizeof(state)));
 		break;
+#ifdef KVM_EXIT_SNP_REQ_CERTS
+	case KVM_EXIT_SNP_REQ_CERTS:
+		certs_request(vcpu);
+		break;
+#endif
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 		break;
@@ -250,6 +260,8 @@ static void *thread(void *arg)
 		ret = ioctl(vcpu->fd, KVM_RUN, 0);
 		err = errno;
 		vcpu->exits++;
+		if (vcpu->certs >= 0)
+			certs_sent(vcpu);
 		if (!ret) {
 			vcpu->lost = false;
 			handle_exit(vcpu);

@@ -82,7 +82,7 @@ static void __attribute__((noreturn)) fail(const char *what, uint32_t fw_error, 
 	    sev_error(fw_error, text, sizeof(text)), *next ? "\n  " : "", next);
 }
 
-static bool get_attr(struct vm *vm, uint64_t attr, uint64_t *val)
+bool sev_get_attr(struct vm *vm, uint64_t attr, uint64_t *val)
 {
 	struct kvm_device_attr a = {
 		.group = KVM_X86_GRP_SEV,
@@ -113,9 +113,9 @@ void sev_open(struct vm *vm)
 	if (vm->sev < 0)
 		die(ST_HOST, "can't open /dev/sev: %s\n  is ccp loaded, and are you root?",
 		    strerror(errno));
-	vm->has_uapi = get_attr(vm, KVM_X86_SEV_SNP_VMSA, &val) && (val & want) == want;
+	vm->has_uapi = sev_get_attr(vm, KVM_X86_SEV_SNP_VMSA, &val) && (val & want) == want;
 	vm->can_build = vm->has_uapi && val >> 32 & KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU;
-	if (!get_attr(vm, KVM_X86_SEV_VMSA_FEATURES, &val))
+	if (!sev_get_attr(vm, KVM_X86_SEV_VMSA_FEATURES, &val))
 		val = 0;
 	if (vm->sev_features & ~(val | SEV_FEAT_SNP_ACTIVE))
 		die(ST_HOST, "%s: SEV_FEATURES of its VMSA are 0x%llx, KVM has 0x%llx\n"

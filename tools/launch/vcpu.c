@@ -345,6 +345,7 @@ void vcpu_create(struct vm *vm)
 		v->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
 		if (v->run == MAP_FAILED)
 			die(ST_FAIL, "mmap() of vCPU %u, %d bytes: %s", i, size, strerror(errno));
+		v->certs = -1;
 		set_cpuid(vm, v);
 		if (v->kind >= VMSA_BUILT)
 			set_registers(vm, v);

@@ -7,14 +7,10 @@
 /* GHCB, table "GHCB MSR Protocol" */
 #define GHCB_MSR_REG_GPA_REQ	0x012
 #define GHCB_MSR_REG_GPA_RESP	0x013
-#define GHCB_MSR_PSC_REQ	0x014
-#define GHCB_MSR_PSC_RESP	0x015
-#define GHCB_MSR_PSC_SHARED	(2ull << 52)
 #define GHCB_MSR_TERM_REQ	0x100
 
 /* GHCB, table "List of Supported Non-Automatic Events" */
 #define GHCB_IOIO		0x7b
-#define GHCB_PSC		0x80000010ull
 
 /* EXITINFO1 of IOIO, APM volume 2, "IOIO Intercepts" */
 #define IOIO_IN			0x001
@@ -25,19 +21,7 @@
 
 #define CONSOLE_PORT		0x3f8
 
-/* Page State Change, GHCB, table "SNP Page State Change Request" */
-struct psc {
-	u16 cur_entry;
-	u16 end_entry;
-	u32 reserved;
-	u64 entry[];		/* 11:0 done, 51:12 GFN, 55:52 operation, 56 2 MiB */
-};
-
-#define PSC_PRIVATE		(1ull << 52)
-#define PSC_SHARED		(2ull << 52)
-#define PSC_MAX			253
-
-static u64 msr_protocol(u64 request)
+u64 msr_protocol(u64 request)
 {
 	wrmsr(MSR_GHCB, request);
 	vmgexit();
@@ -62,7 +46,7 @@ void ghcb_init(void *page, bool shared_already)
 	if (!shared_already) {
 		if (pvalidate(page, false))
 			terminate(TERM_NO_GHCB);
-		if (msr_protocol(gpa | GHCB_MSR_PSC_SHARED | GHCB_MSR_PSC_REQ) !=
+		if (msr_protocol(gpa | PSC_SHARED | GHCB_MSR_PSC_REQ) !=
 		    GHCB_MSR_PSC_RESP)
 			terminate(TERM_NO_GHCB);
 	}
@@ -84,9 +68,9 @@ static u64 ghcb_gpa(void)
 
 /*
  * Returns SW_EXITINFO1[31:0]: 0, unless the hypervisor objects.  SW_EXITINFO2
- * and RAX are in the GHCB.
+ * and RAX are in the GHCB.  *@rbx, if there is one, goes both ways.
  */
-u64 ghcb_call(u64 code, u64 info_1, u64 info_2, u64 rax)
+u64 ghcb_call_rbx(u64 code, u64 info_1, u64 info_2, u64 rax, u64 *rbx)
 {
 	volatile struct ghcb *ghcb = this_cpu()->ghcb;
 
@@ -104,11 +88,22 @@ u64 ghcb_call(u64 code, u64 info_1, u64 info_2, u64 rax)
 	set_valid(ghcb, offsetof(struct ghcb, sw_exit_info_2));
 	set_valid(ghcb, offsetof(struct ghcb, sw_scratch));
 	set_valid(ghcb, offsetof(struct ghcb, rax));
+	if (rbx) {
+		ghcb->rbx = *rbx;
+		set_valid(ghcb, offsetof(struct ghcb, rbx));
+	}
 
 	wrmsr(MSR_GHCB, ghcb_gpa());
 	vmgexit();
 
+	if (rbx)
+		*rbx = ghcb->rbx;
 	return (u32)ghcb->sw_exit_info_1;
+}
+
+u64 ghcb_call(u64 code, u64 info_1, u64 info_2, u64 rax)
+{
+	return ghcb_call_rbx(code, info_1, info_2, rax, NULL);
 }
 
 void ghcb_out(u16 port, u32 value, u32 bytes)
@@ -138,22 +133,17 @@ void ghcb_puts(const char *s, size_t len)
 }
 
 /*
- * Page State Change of @nr pages in a row, 253 at most.  Returns 0, or what the
- * hypervisor says in SW_EXITINFO2.  PVALIDATE is the caller's: before pages are
- * shared, and after they are private again.
+ * The entries from @cur to @end of what is in the buffer.  Returns 0, or what the
+ * hypervisor says in SW_EXITINFO2.
  */
-u64 ghcb_psc(void *page, u32 nr, bool private)
+u64 ghcb_psc_call(u16 cur, u16 end)
 {
 	volatile struct ghcb *ghcb = this_cpu()->ghcb;
-	volatile struct psc *psc = (void *)ghcb->shared_buffer;
-	u32 i;
+	volatile struct psc *psc = psc_buffer();
 
-	for (i = 0; i < nr; i++)
-		psc->entry[i] = ((u64)page + (u64)i * PAGE_SIZE) |
-				(private ? PSC_PRIVATE : PSC_SHARED);
 	psc->reserved = 0;
-	psc->cur_entry = 0;
-	psc->end_entry = nr - 1;
+	psc->cur_entry = cur;
+	psc->end_entry = end;
 
 	/* The hypervisor may stop early, and is to be asked again. */
 	do {
@@ -163,6 +153,21 @@ u64 ghcb_psc(void *page, u32 nr, bool private)
 			return ghcb->sw_exit_info_2;
 	} while (psc->cur_entry <= psc->end_entry);
 	return 0;
+}
+
+/*
+ * Page State Change of @nr pages in a row, 253 at most.  PVALIDATE is the
+ * caller's: before pages are shared, and after they are private again.
+ */
+u64 ghcb_psc(void *page, u32 nr, bool private)
+{
+	volatile struct psc *psc = psc_buffer();
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		psc->entry[i] = ((u64)page + (u64)i * PAGE_SIZE) |
+				(private ? PSC_PRIVATE : PSC_SHARED);
+	return ghcb_psc_call(0, nr - 1);
 }
 
 /* Returns EAX, or -1 if the page was in that state before (CF). */
@@ -176,25 +181,31 @@ int pvalidate(void *page, bool validate)
 	return ret ? (int)ret : unchanged ? -1 : 0;
 }
 
-/* The target is VMPL1, as VMPL0 can't be one; it gets no permissions. */
-int rmpadjust_vmsa(void *page, bool vmsa)
+int rmpadjust(void *page, u64 attrs)
 {
 	u64 ret;
 
 	asm volatile("rmpadjust" : "=a"(ret)
-		     : "a"(page), "c"(0), "d"(1ull | (u64)vmsa << 16) : "memory", "cc");
+		     : "a"(page), "c"(0), "d"(attrs) : "memory", "cc");
 	return ret;
 }
 
-/* The next page of the memory that was not launched. */
+/* The target is VMPL1, as VMPL0 can't be one; it gets no permissions. */
+int rmpadjust_vmsa(void *page, bool vmsa)
+{
+	return rmpadjust(page, RMP_ATTR(1, 0) | (u64)vmsa << 16);
+}
+
+/* Of the memory that was not launched: pages before this one are in use. */
+u8 *memory_next = memory;
+
 void *alloc_page(bool validate)
 {
-	static u8 *next = memory;
-	u8 *page = next;
+	u8 *page = memory_next;
 
 	if (page == memory_end)
 		failed("pages of .igvm.memory", 0, 1);
-	next += PAGE_SIZE;
+	memory_next += PAGE_SIZE;
 	if (validate) {
 		CHECK("PVALIDATE", pvalidate(page, true), 0);
 		memset(page, 0, PAGE_SIZE);

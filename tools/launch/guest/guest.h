@@ -25,7 +25,9 @@ typedef uint64_t u64;
 struct ghcb {
 	u8 reserved_0[0x1f8];
 	u64 rax;
-	u8 reserved_200[0x390 - 0x200];
+	u8 reserved_200[0x318 - 0x200];
+	u64 rbx;
+	u8 reserved_320[0x390 - 0x320];
 	u64 sw_exit_code;
 	u64 sw_exit_info_1;
 	u64 sw_exit_info_2;
@@ -39,9 +41,33 @@ struct ghcb {
 	u32 usage;
 } __attribute__((packed, aligned(8)));
 
+static_assert(offsetof(struct ghcb, rbx) == 0x318, "GHCB");
 static_assert(offsetof(struct ghcb, sw_exit_code) == 0x390, "GHCB");
 static_assert(offsetof(struct ghcb, valid_bitmap) == 0x3f0, "GHCB");
 static_assert(sizeof(struct ghcb) == PAGE_SIZE, "GHCB");
+
+#define GHCB_PSC		0x80000010ull
+#define GHCB_MSR_PSC_REQ	0x014
+#define GHCB_MSR_PSC_RESP	0x015
+
+/* Page State Change, GHCB, table "SNP Page State Change Request" */
+struct psc {
+	u16 cur_entry;
+	u16 end_entry;
+	u32 reserved;
+	u64 entry[];		/* 11:0 done, 51:12 GFN, 55:52 operation, 56 2 MiB */
+};
+
+#define PSC_OP(op)		((u64)(op) << 52)
+#define PSC_PRIVATE		PSC_OP(1)
+#define PSC_SHARED		PSC_OP(2)
+#define PSC_2M			(1ull << 56)
+#define PSC_MAX			253
+
+/* RDX of RMPADJUST: read 1, write 2, execute for users 4, for supervisors 8 */
+#define RMP_ATTR(vmpl, perms)	((vmpl) | (u64)(perms) << 8)
+#define RMP_ALL			0xf
+#define RMP_FAIL_PERMISSION	2
 
 /* At the lower end of each vCPU's stack. */
 struct cpu {
@@ -96,8 +122,14 @@ static inline void *shared(const void *page)
 	return (u8 *)page + SHARED_ALIAS;
 }
 
+/* The entries of the next Page State Change */
+static inline volatile struct psc *psc_buffer(void)
+{
+	return (volatile struct psc *)this_cpu()->ghcb->shared_buffer;
+}
+
 /* Of the linker script */
-extern u8 secrets_page[], cpuid_page[], parameters[], memory[], memory_end[];
+extern u8 secrets_page[], cpuid_page[], parameters[], memory[], memory_end[], image_end[];
 /* head.S */
 extern u8 _start[], vectors[];
 extern u32 c_bit;
@@ -121,13 +153,18 @@ void print_hex(const u8 *data, size_t len);
 /* ghcb.c */
 void __attribute__((noreturn)) terminate(u32 code);
 void ghcb_init(void *page, bool shared_already);
+u64 msr_protocol(u64 request);
 u64 ghcb_call(u64 code, u64 info_1, u64 info_2, u64 rax);
+u64 ghcb_call_rbx(u64 code, u64 info_1, u64 info_2, u64 rax, u64 *rbx);
+u64 ghcb_psc_call(u16 cur, u16 end);
 void ghcb_out(u16 port, u32 value, u32 bytes);
 u32 ghcb_in(u16 port, u32 bytes);
 void ghcb_puts(const char *s, size_t len);
 u64 ghcb_psc(void *page, u32 nr, bool private);
 int pvalidate(void *page, bool validate);
+int rmpadjust(void *page, u64 attrs);
 int rmpadjust_vmsa(void *page, bool vmsa);
+extern u8 *memory_next;
 void *alloc_page(bool validate);
 
 /* trap.c */
@@ -138,6 +175,10 @@ void cpuid_lookup(u32 leaf, u32 subleaf, u32 out[4]);
 
 /* report.c */
 void report(void *request, void *response);
+void certificates(void *request, void *response, void *pages, u32 nr);
+
+/* psc.c */
+void psc_rows(void);
 
 /* gcm.c */
 void gcm_encrypt(const u8 key[32], u64 seqno, const u8 *aad, size_t aad_len, u8 *data,

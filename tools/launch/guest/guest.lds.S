@@ -20,6 +20,7 @@ SECTIONS
 	.data ALIGN(4096) : { *(.data .data.*) }
 	.bss ALIGN(16) (NOLOAD) : { *(.bss .bss.*) *(COMMON) }
 	. = ALIGN(4096);
+	image_end = .;
 
 	/* Not launched: the guest takes what it needs with PVALIDATE. */
 	.igvm.memory 0x200000 (NOLOAD) : { memory = .; . += 0x200000; memory_end = .; }

@@ -5,7 +5,9 @@
  * validated, shares pages, starts the other vCPUs, asks for a report, takes the
  * pages back, and ends.
  *
- * Words of the command line: "zap" takes away the VMSA of vCPU 1 while it runs;
+ * Words of the command line: "zap" takes away the VMSA of vCPU 1 while it runs; "psc" tries
+ * every kind of page state change; "certs" asks for a report with certificates; "vmpl" has
+ * vCPU 1 run at VMPL1;
  * "status=N" ends with that status; "term", "hang", "nowhere" and "crash" end in a
  * termination request, never, in an access to memory that is not there, and in a
  * triple fault.
@@ -16,11 +18,15 @@
 
 #define GHCB_AP_CREATION	0x80000013ull
 #define AP_CREATE		1
+#define AP_VMPL(vmpl)		((vmpl) << 16)
+#define AP_REFUSED		2		/* in SW_EXITINFO1: malformed input */
 
 #define CONSOLE_PORT		0x3f8
 #define EXIT_PORT		0xf4
 
-#define NR_SHARED		16	/* 0 to 6: GHCBs of APs; the last two: guest request */
+#define NR_SHARED		16	/* 0 to 6: GHCBs of APs; the last six: guest request */
+#define SHARED_CERTS		10
+#define NR_CERTS		4
 #define SHARED_REQUEST		14
 #define SHARED_RESPONSE		15
 
@@ -186,13 +192,40 @@ static struct cpu *make_area(u32 index)
 	return cpu;
 }
 
+static bool is_vmpl1(u32 index)
+{
+	return index == 1 && option("vmpl");
+}
+
+/* VMPL1 gets all that the program uses, but not the secrets. */
+static void allow_vmpl1(void)
+{
+	u8 *page;
+
+	for (page = _start; page < image_end; page += PAGE_SIZE)
+		CHECK("RMPADJUST of the program", rmpadjust(page, RMP_ATTR(1, RMP_ALL)), 0);
+	for (page = memory; page < memory_next; page += PAGE_SIZE)
+		if (page < shared_pages || page >= shared_pages + NR_SHARED * PAGE_SIZE)
+			CHECK("RMPADJUST of memory", rmpadjust(page, RMP_ATTR(1, RMP_ALL)), 0);
+	CHECK("RMPADJUST of CPUID", rmpadjust(cpuid_page, RMP_ATTR(1, RMP_ALL)), 0);
+	CHECK("RMPADJUST of parameters", rmpadjust(parameters, RMP_ATTR(1, RMP_ALL)), 0);
+}
+
 static void *make_vmsa(u32 index)
 {
 	u64 features = rdmsr(MSR_SEV_STATUS) >> 2;
 	struct vmsa *vmsa = alloc_page(true);
 
 	vmsa_flat32(vmsa, (u64)_start, index, nr_contexts, features);
+	if (is_vmpl1(index)) {
+		allow_vmpl1();
+		vmsa->vmpl = 1;
+	}
 	CHECK("RMPADJUST", rmpadjust_vmsa(vmsa, true), 0);
+	/* KVM has one VMSA for each vCPU, and calls it VMPL0's. */
+	CHECK("AP_CREATE for VMPL1",
+	      ghcb_call(GHCB_AP_CREATION, (u64)index << 32 | AP_VMPL(1) | AP_CREATE, (u64)vmsa,
+			features), AP_REFUSED);
 	print("guest: vCPU %u: AP_CREATE, VMSA at 0x%lx\n", index, (u64)vmsa);
 	CHECK("AP_CREATE", ghcb_call(GHCB_AP_CREATION, (u64)index << 32 | AP_CREATE, (u64)vmsa,
 				     features), 0);
@@ -227,6 +260,12 @@ static void __attribute__((noreturn)) ap_main(struct cpu *cpu)
 	print("guest: vCPU %lu runs, %s: SEV_STATUS 0x%lx, %u #VC\n", cpu->index,
 	      cpu->index < nr_contexts ? "as the file has it" : "started by the guest",
 	      rdmsr(MSR_SEV_STATUS), cpu->nr_vc);
+	if (is_vmpl1(cpu->index)) {
+		CHECK("RMPADJUST of the own VMPL", rmpadjust(cpu, RMP_ATTR(1, RMP_ALL)),
+		      RMP_FAIL_PERMISSION);
+		CHECK("RMPADJUST of a weaker VMPL", rmpadjust(cpu, RMP_ATTR(2, RMP_ALL)), 0);
+		print("guest: vCPU %lu is at VMPL1\n", cpu->index);
+	}
 	for (;;) {
 		cpu->done = 0x100 | cpu->index;
 		if (spin)
@@ -295,6 +334,8 @@ void __attribute__((noreturn)) start(u32 index, u32 contexts)
 	odd_ends();
 	show_not_validated();
 	show_implicit();
+	if (option("psc"))
+		psc_rows();
 	share_pages();
 	spin = option("zap");
 	for (i = 1; i < nr; i++) {
@@ -309,6 +350,10 @@ void __attribute__((noreturn)) start(u32 index, u32 contexts)
 	}
 	report(shared(shared_pages + SHARED_REQUEST * PAGE_SIZE),
 	       shared(shared_pages + SHARED_RESPONSE * PAGE_SIZE));
+	if (option("certs"))
+		certificates(shared(shared_pages + SHARED_REQUEST * PAGE_SIZE),
+			     shared(shared_pages + SHARED_RESPONSE * PAGE_SIZE),
+			     shared(shared_pages + SHARED_CERTS * PAGE_SIZE), NR_CERTS);
 	unshare_pages();
 	print("guest: done, %u vCPUs\n", nr);
 	end(0);

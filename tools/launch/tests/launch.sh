@@ -68,11 +68,12 @@ guest() {
 	has "$1: PVALIDATE by #VC" "^guest: #VC: page .* was not validated; now it is"
 	has "$1: OUT by #VC" "^guest: #VC: this line by OUT"
 	has "$1: conversion by access" "^guest: page .* was shared and private by access alone"
-	has "$1: conversions" "^pages    18 became shared, 17 private"
+	has "$1: conversions" "^pages    18 became shared, 17 private; 2 of these by access"
 	report=$(sed -n 's/^guest: attestation report, measurement //p' $out)
 	if [ -n "$report" ]; then
 		[ "$report" = "$(predicted)" ]
 		result $? "$1: measurement in the attestation report"
+		has "$1: reports for each VMPL" "^guest: reports for each VMPL"
 	else
 		has "$1: why no attestation report" "^guest: no attestation report: firmware 0x"
 	fi
@@ -95,6 +96,61 @@ ends() {
 	run 6 "triple fault" "$@" --append crash
 	has "triple fault: said" "vCPU 0 shut down"
 	run 7 "a guest that hangs" --timeout 2 "$@" --append hang
+}
+
+# Is what the guest got, in hexadecimal, what the file begins with?
+got_certs() {
+	sed -n 's/^guest: certs //p' $out | xxd -r -p > /tmp/got
+	[ "$(wc -c < /tmp/got)" = "$(wc -c < certs)" ] && cmp -s /tmp/got certs
+	result $? "$1: all of them"
+}
+
+# Extended guest requests; before Linux 7.0 KVM itself gives an empty table.
+certs() {
+	run 0 "no certificates" "$@" --append certs
+	has "no certificates: an empty table" "^guest: certificates: an empty table"
+	case $(uname -r) in
+	6.*)
+		run 4 "certificates" --certs certs "$@"
+		has "certificates: why not" "no certificates"
+		return
+		;;
+	esac
+	run 0 "certificates" --certs certs "$@" --append certs
+	has "certificates: how many pages" "^guest: certificates need 1 pages"
+	has "certificates: the platform's" "^guest: certificate of the VCEK, "
+	got_certs "certificates"
+	cp certs /tmp/certs
+	truncate -s 8193 /tmp/certs
+	run 0 "certificates on three pages" --certs /tmp/certs "$@" --append certs
+	has "certificates on three pages: how many" "^guest: certificates need 3 pages"
+	got_certs "certificates on three pages"
+	hold /tmp/certs 3 > /tmp/held &
+	until grep -q held /tmp/held; do sleep 0.1; done
+	run 0 "certificates that are being changed" --certs /tmp/certs "$@" --append certs
+	has "certificates that are being changed: busy" "the hypervisor is busy"
+	got_certs "certificates that are being changed"
+	run 0 "certificates that are not there" --certs /tmp/none "$@" --append certs
+	has "certificates that are not there: said" "^guest: certificates: the hypervisor failed"
+	: > /tmp/empty
+	run 0 "certificates of no length" --certs /tmp/empty "$@" --append certs
+	has "certificates of no length: said" "^guest: certificates: the hypervisor failed"
+}
+
+page_states() {
+	run 0 "page state changes" "$@" --append psc
+	has "page state changes: all rows" "^guest: page state changes: all rows"
+	# Beside the 18 and 17: one page, 2 MiB, its last page, 127 of 253, one by MSR; and
+	# the same back with 126 of 253 and 2 MiB more.
+	has "page state changes: what became of the pages" \
+		"^pages    660 became shared, 1170 private; 2 of these by access"
+}
+
+vmpl() {
+	run 0 "a vCPU at VMPL1" --cpus 3 "$@" --append vmpl
+	has "a vCPU at VMPL1: it is" "^guest: vCPU 1 is at VMPL1"
+	has "a vCPU at VMPL1: the next one is not" "^guest: vCPU 2 runs, started by the guest"
+	hasnot "a vCPU at VMPL1: and does not say so" "^guest: vCPU 2 is at VMPL1"
 }
 
 kvm_vmsa() {
@@ -185,6 +241,9 @@ ext)
 	run 1 "VMSA at a multiple of 2 MiB" guest-2m.igvm
 	has "VMSA at a multiple of 2 MiB: why" "must not be a multiple of 2 MiB"
 	ends guest.igvm
+	certs guest.igvm
+	page_states guest.igvm
+	vmpl guest.igvm
 	kvm_vmsa
 	negative
 	;;
@@ -197,6 +256,9 @@ base)
 	digests "context at KVM's address"
 	is_digest "context at KVM's address: digest of the file" guest-kvm.igvm
 	ends --vmsa kvm guest.igvm
+	certs --vmsa kvm guest.igvm
+	page_states --vmsa kvm guest.igvm
+	vmpl --vmsa kvm guest.igvm
 	kvm_vmsa
 	negative
 	;;
