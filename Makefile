@@ -140,6 +140,7 @@ guest: tools # Debian's QEMU, OVMF and kernel, for the machine to run an SNP gue
 	$(Q)$(LOCK) $(MAKE) -s -C tools/guest OUT=$(TOP)/build/guest CC="$(CC)"
 	$(Q)$(LOCK) env OUT=$(TOP)/build/guest DIGEST=$(TOP)/build/tools/snp-digest \
 		QEMU_ROOT="$$($(FETCH) guest-qemu)" OVMF_ROOT="$$($(FETCH) ovmf)" \
+		AMDSEV_ROOT="$$($(FETCH) ovmf-amdsev)" \
 		KERNEL_ROOT="$$($(FETCH) debian-6.12)" tools/guest/build.sh
 
 .PHONY: all
@@ -202,7 +203,7 @@ demo-guest: kernel qemu modules runner guest ## a Debian guest with SEV-SNP by Q
 	$(Q)$(RUN) --select snp_linux_1 --show
 
 .PHONY: check-guest
-check-guest: kernel qemu modules runner guest ## the same as a test, with 1 and 4 vCPUs
+check-guest: kernel qemu modules runner guest ## such guests as tests: 1, 2, 4 vCPUs, load, measured boot
 	$(Q)$(RUN) --select "$(or $(T),guest)" $(RUN_ARGS)
 
 .PHONY: certs

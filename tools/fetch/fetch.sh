@@ -95,7 +95,9 @@ set_up_apt() {
 			echo "deb-src [signed-by=$keyring] $mirror $s main"
 		done
 		# Only when it is asked for: nothing that is needed depends on it.
-		[ "$suite" != forky ] || echo "deb-src [signed-by=$keyring] $mirror forky main"
+		for t in deb deb-src; do
+			[ "$suite" != forky ] || echo "$t [signed-by=$keyring] $mirror forky main"
+		done
 	} > "$apt/etc/sources.list"
 	cat > "$apt/etc/apt.conf" <<-END
 	Dir::Etc::sourcelist "$apt/etc/sources.list";

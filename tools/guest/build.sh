@@ -6,6 +6,7 @@
 #
 #   OUT     build directory, with report and snp-verify (see Makefile)
 #   QEMU_ROOT, OVMF_ROOT, KERNEL_ROOT   unpacked packages
+#   AMDSEV_ROOT   the same of ovmf-amdsev, which is of another suite; may be empty
 #   DIGEST  the digest calculator
 set -eu
 
@@ -20,13 +21,15 @@ kernel=$(find "$KERNEL_ROOT/boot/" -name 'vmlinuz-*-amd64' | sort | tail -n 1)
 release=${kernel##*/vmlinuz-}
 ovmf=$OVMF_ROOT/usr/share/ovmf/OVMF.fd
 [ -f "$ovmf" ] || die "no $ovmf"
+amdsev=${AMDSEV_ROOT:+$AMDSEV_ROOT/usr/share/ovmf/OVMF.amdsev.fd}
+[ -n "$amdsev" ] || echo "$me: no ovmf-amdsev: measured direct boot can't be tested" >&2
 # Unpacked as a root that runs in place, the program has a suffix.
 qemu=$QEMU_ROOT/usr/bin/qemu-system-x86_64
 [ ! -f "$qemu.elf" ] || qemu=$qemu.elf
 lib=$QEMU_ROOT/usr/lib/x86_64-linux-gnu
 
-key=$({ echo "$kernel $ovmf $qemu"; cat "$0" "$here/init.sh" "$here/run.sh" "$OUT/report" \
-	"$OUT/snp-verify" "$DIGEST"; } | sha256sum)
+key=$({ echo "$kernel $ovmf $amdsev $qemu"; cat "$here"/*.sh "$here/../vm/ktap.sh" \
+	"$OUT/report" "$OUT/snp-verify" "$DIGEST"; } | sha256sum)
 [ "$(cat "$OUT/.snp-key" 2>/dev/null)" != "$key" ] || exit 0
 rm -f "$OUT/.snp-key"
 
@@ -64,7 +67,8 @@ mkdir -p "$root/guest" "$root/usr/bin" "$root/usr/lib/x86_64-linux-gnu" "$root/l
 	"$root/usr/share/qemu"
 pack "$guest" "$root/guest/initrd"
 cp "$kernel" "$root/guest/vmlinuz"
-cp "$ovmf" "$here/run.sh" "$OUT/snp-verify" "$DIGEST" "$root/guest/"
+cp "$ovmf" ${amdsev:+"$amdsev"} "$here"/*.sh "$here/../vm/ktap.sh" "$OUT/snp-verify" \
+	"$DIGEST" "$root/guest/"
 cp "$qemu" "$root/usr/bin/qemu-system-x86_64"
 cp "$QEMU_ROOT"/usr/share/qemu/kvmvapic.bin "$QEMU_ROOT"/usr/share/qemu/linuxboot_dma.bin \
 	"$root/usr/share/qemu/"

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# To be sourced, in the machine: an SNP guest of Debian's QEMU, OVMF and kernel, and what
+# it said.
+dir=/guest
+log=/tmp/guest.log
+n=0 bad=0 last=
+# shellcheck source=tools/vm/ktap.sh
+. $dir/ktap.sh
+
+# snp_qemu VCPUS FIRMWARE OBJECT COMMAND-LINE ARGUMENT...: OBJECT are more options of
+# sev-snp-guest, each with a comma before it.
+snp_qemu() {
+	vcpus=$1 firmware=$2 object=$3 append=$4
+	shift 4
+	# -cpu: what AMD's own scripts give, on processors of every generation.
+	qemu-system-x86_64 -enable-kvm -cpu EPYC-v4 -smp "$vcpus" -m 320 \
+		-machine q35,confidential-guest-support=sev0,memory-backend=ram0 \
+		-object memory-backend-memfd,id=ram0,size=320M,share=true \
+		-object "sev-snp-guest,id=sev0,cbitpos=51,reduced-phys-bits=5,policy=0x30000$object" \
+		-bios "$dir/$firmware" -kernel $dir/vmlinuz -append "$append" \
+		-nodefaults -display none -no-user-config -no-reboot "$@" 2>&1
+}
+
+# needs_hashes: leaves, if the package of the firmware for them could not be had
+needs_hashes() {
+	[ -f $dir/OVMF.amdsev.fd ] || {
+		echo "1..0 # SKIP no OVMF.amdsev.fd: tools/fetch found no ovmf-amdsev"
+		exit 4
+	}
+}
+
+said() { grep -q -- "$1" "$log"; }
+
+now() { cut -d' ' -f1 /proc/uptime; }
+
+# stage NAME: the time since the one before
+stage() {
+	at=$(now)
+	[ -z "$last" ] || echo "$name $last $at" | awk '{ printf "# %6.1f s  %s\n", $3 - $2, $1 }' |
+		tr _ ' '
+	last=$at name=$1
+}
+
+# happens LINE: for a script to act on what the guest says
+happens() { :; }
+
+# Stages of the boot and lines that matter go to stdout, all goes to the log.
+listen() {
+	stage QEMU_starts
+	while IFS= read -r line; do
+		line=$(printf '%s' "$line" | tr -d '\r\033')
+		echo "$line" >> "$log"
+		case $line in
+		*snp_launch_finish*) stage OVMF ;;
+		*"EFI stub: Loaded initrd"*) stage kernel_unpacks_itself ;;
+		*"Linux version"*) stage kernel_boots ;;
+		*"guest: up"*) stage what_the_guest_does ;;
+		*"guest: end"*) stage shutdown ;;
+		# QEMU stops the guest, and waits for somebody to look at it.
+		*"KVM: unknown exit"* | *"Kernel panic"*) killall qemu-system-x86_64 ;;
+		esac
+		case $line in
+		*"Linux version"* | *"Memory Encryption"* | *"SEV: "* | "guest: "* | *"smp: Brought"* | \
+		*"qemu-system-x86_64: "[!w]* | *"KVM: "* | *panic* | "ok "* | "not ok "* | "# "[!r]*)
+			echo "# $line" | cut -c1-150
+			;;
+		esac
+		happens "$line"
+	done
+	stage end
+}
+
+# The last words of the guest, if something failed; the plan
+finish() {
+	if [ $bad != 0 ]; then
+		echo "# the guest's last words:"
+		tail -n 80 "$log" | sed 's/^/# /'
+	fi
+	echo "1..$n"
+	exit $bad
+}
