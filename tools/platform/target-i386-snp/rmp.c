@@ -37,7 +37,6 @@
 #define RMP_LO_IMMUTABLE    (1ULL << 2)
 #define RMP_LO_GPA          MAKE_64BIT_MASK(12, 39)
 #define RMP_LO_ASID_SHIFT   51
-#define RMP_LO_ASID_BITS    10
 #define RMP_LO_VMSA         (1ULL << 61)
 #define RMP_LO_VALIDATED    (1ULL << 62)
 
@@ -65,11 +64,6 @@ static inline uint64_t rmp_lo(hwaddr spa)
 static inline uint64_t rmp_hi(hwaddr spa)
 {
     return le64_to_cpu(qatomic_read(&rmp_slot(spa)[1]));
-}
-
-bool snp_rmp_active(void)
-{
-    return snp_platform && qatomic_read(&snp_platform->snp_en);
 }
 
 static inline bool rmp_indexed(hwaddr spa)
@@ -102,7 +96,7 @@ static void rmp_decode(uint64_t lo, uint64_t hi, SnpRmpEntry *e)
 {
     *e = (SnpRmpEntry) {
         .gpa = lo & RMP_LO_GPA,
-        .asid = extract64(lo, RMP_LO_ASID_SHIFT, RMP_LO_ASID_BITS),
+        .asid = extract64(lo, RMP_LO_ASID_SHIFT, SNP_RMP_ASID_BITS),
         .assigned = lo & RMP_LO_ASSIGNED,
         .large = lo & RMP_LO_LARGE,
         .immutable = lo & RMP_LO_IMMUTABLE,
@@ -118,7 +112,7 @@ static uint64_t rmp_encode_lo(const SnpRmpEntry *e)
 {
     uint64_t lo = e->gpa & RMP_LO_GPA;
 
-    lo = deposit64(lo, RMP_LO_ASID_SHIFT, RMP_LO_ASID_BITS, e->asid);
+    lo = deposit64(lo, RMP_LO_ASID_SHIFT, SNP_RMP_ASID_BITS, e->asid);
     lo |= e->assigned ? RMP_LO_ASSIGNED : 0;
     lo |= e->large ? RMP_LO_LARGE : 0;
     lo |= e->immutable ? RMP_LO_IMMUTABLE : 0;
@@ -164,41 +158,47 @@ static bool asid_running(uint32_t asid)
     return false;
 }
 
-/* Does going from @o to @n take away a right that a TLB may hold? */
+/* Does going from @o to @n take away a right that its guest may use? */
 static bool rmp_tightens(const SnpRmpEntry *o, const SnpRmpEntry *n)
 {
-    if (!o->assigned) {
-        return n->assigned;
-    }
-    if (!o->asid || !o->validated) {
+    if (!o->assigned || !o->asid || !o->validated) {
         return false;
     }
     if (!n->assigned || n->asid != o->asid || n->gpa != o->gpa ||
         !n->validated || n->large != o->large ||
         (n->immutable && !o->immutable) || (n->vmsa && !o->vmsa)) {
-        return asid_running(o->asid);
+        return true;
     }
     for (int i = 0; i < SNP_NR_VMPL; i++) {
         if (o->perm[i] & ~n->perm[i]) {
-            return asid_running(o->asid);
+            return true;
         }
     }
     return false;
 }
 
-static void tlb_flush_work(CPUState *cs, run_on_cpu_data data)
+uint64_t snp_rmp_generation(uint32_t asid)
 {
-    tlb_flush(cs);
+    return qatomic_read(&snp_platform->rmp_generation[asid]);
 }
 
-static void rmp_flush(CPUState *cs)
+static void tlb_flush_work(CPUState *cs, run_on_cpu_data data)
+{
+    tlb_flush_by_mmuidx(cs, data.host_int);
+}
+
+/* Physical addresses and nested translations hold no right of the RMP's. */
+static void rmp_flush(CPUState *cs, uint16_t idxmap)
 {
     CPUState *other;
 
+    if (!idxmap) {
+        return;
+    }
     snp_count(SNP_CNT_TLB_FLUSH);
     if (cs && !cpu_in_exclusive_context(cs)) {
         /* The instruction ends its TB, and waits there for all CPUs. */
-        tlb_flush_all_cpus_synced(cs);
+        tlb_flush_by_mmuidx_all_cpus_synced(cs, idxmap);
         return;
     }
 
@@ -210,12 +210,12 @@ static void rmp_flush(CPUState *cs)
         snp_unmodelled("RMP change by a device outside of safe work");
     }
     CPU_FOREACH(other) {
-        async_run_on_cpu(other, tlb_flush_work, RUN_ON_CPU_NULL);
+        async_run_on_cpu(other, tlb_flush_work, RUN_ON_CPU_HOST_INT(idxmap));
     }
 }
 
-/* Stores one 4 KiB entry; true if TLBs must be flushed. Lock held. */
-static bool rmp_store(hwaddr spa, const SnpRmpEntry *n)
+/* Stores one 4 KiB entry; returns the TLBs that must be flushed. Lock held. */
+static uint16_t rmp_store(hwaddr spa, const SnpRmpEntry *n)
 {
     uint64_t *slot = rmp_slot(spa);
     uint16_t *count = &snp_platform->assigned_2m[spa / PAGE_2M];
@@ -233,7 +233,18 @@ static bool rmp_store(hwaddr spa, const SnpRmpEntry *n)
         assert(*count);
         qatomic_set(count, *count - 1);
     }
-    return rmp_tightens(&o, n);
+
+    if (!o.assigned && n->assigned) {
+        /* Writes of the host, and of any guest to what it shares. */
+        return MMU_HOST_IDXMAP | MMU_GUEST_IDXMAP;
+    }
+    if (!rmp_tightens(&o, n)) {
+        return 0;
+    }
+    /* CPUs that are in the guest must be told; others see it at VMRUN. */
+    qatomic_set(&snp_platform->rmp_generation[o.asid],
+                snp_platform->rmp_generation[o.asid] + 1);
+    return asid_running(o.asid) ? MMU_GUEST_IDXMAP : 0;
 }
 
 void snp_rmp_write(CPUState *cs, hwaddr spa, const SnpRmpEntry *e)
@@ -244,9 +255,7 @@ void snp_rmp_write(CPUState *cs, hwaddr spa, const SnpRmpEntry *e)
         return;
     }
     trace_snp_rmp_write(spa, rmp_encode_lo(e));
-    if (rmp_store(spa & ~(PAGE_4K - 1), e)) {
-        rmp_flush(cs);
-    }
+    rmp_flush(cs, rmp_store(spa & ~(PAGE_4K - 1), e));
 }
 
 void snp_rmp_enable(CPUState *cs)
@@ -274,7 +283,7 @@ void snp_rmp_enable(CPUState *cs)
         slot[1] &= cpu_to_le64(~RMP_HI_IN_USE);
     }
     qatomic_set_mb(&s->snp_en, true);
-    rmp_flush(cs);
+    rmp_flush(cs, MMU_HOST_IDXMAP | MMU_GUEST_IDXMAP);
 }
 
 SnpPageState snp_rmp_state(const SnpRmpEntry *e)
@@ -395,7 +404,7 @@ uint64_t snp_rmp_count_asid(uint32_t asid)
         uint64_t lo = rmp_lo(pfn << 12);
 
         n += (lo & RMP_LO_ASSIGNED) &&
-             extract64(lo, RMP_LO_ASID_SHIFT, RMP_LO_ASID_BITS) == asid;
+             extract64(lo, RMP_LO_ASID_SHIFT, SNP_RMP_ASID_BITS) == asid;
     }
     return n;
 }
@@ -500,7 +509,7 @@ static uint32_t rmpupdate_check(hwaddr spa, const SnpRmpUpdate *u)
 
 uint32_t snp_rmpupdate(CPUState *cs, hwaddr spa, const SnpRmpUpdate *u)
 {
-    bool flush = false;
+    uint16_t flush = 0;
     uint32_t ret;
 
     snp_rmp_lock();
@@ -522,9 +531,7 @@ uint32_t snp_rmpupdate(CPUState *cs, hwaddr spa, const SnpRmpUpdate *u)
             e.gpa = e.asid ? u->gpa + off : 0;
             flush |= rmp_store(spa + off, &e);
         }
-        if (flush) {
-            rmp_flush(cs);
-        }
+        rmp_flush(cs, flush);
     }
     snp_rmp_unlock();
 
@@ -538,7 +545,7 @@ static uint32_t psmash_locked(CPUState *cs, hwaddr spa)
 {
     SnpRmpEntry e;
     hwaddr page;
-    bool flush = false;
+    uint16_t flush = 0;
 
     if ((spa & (PAGE_2M - 1)) || !rmp_indexed(spa) ||
         !rmp_indexed(spa + PAGE_2M - PAGE_4K)) {
@@ -560,9 +567,7 @@ static uint32_t psmash_locked(CPUState *cs, hwaddr spa)
         e.large = false;
         flush |= rmp_store(page, &e);
     }
-    if (flush) {
-        rmp_flush(cs);
-    }
+    rmp_flush(cs, flush);
     return SNP_RMP_OK;
 }
 
@@ -609,13 +614,13 @@ static uint32_t guest_page_check(const SnpGuestPage *pg, uint32_t asid,
 }
 
 /* One operation on a whole entry: 512 of ours if it is large. */
-static bool guest_store(hwaddr spa, const SnpRmpEntry *e)
+static uint16_t guest_store(hwaddr spa, const SnpRmpEntry *e)
 {
     SnpRmpEntry one = *e;
     hwaddr base = spa & ~((e->large ? PAGE_2M : PAGE_4K) - 1);
     hwaddr gpa = e->gpa & ~((e->large ? PAGE_2M : PAGE_4K) - 1);
     uint64_t size = e->large ? PAGE_2M : PAGE_4K;
-    bool flush = false;
+    uint16_t flush = 0;
 
     for (uint64_t off = 0; off < size; off += PAGE_4K) {
         one.gpa = gpa + off;
@@ -642,9 +647,7 @@ uint32_t snp_pvalidate(CPUState *cs, const SnpGuestPage *pg, uint32_t asid,
         *unchanged = e.validated == validate;
         if (!*unchanged) {
             e.validated = validate;
-            if (guest_store(pg->spa, &e)) {
-                rmp_flush(cs);
-            }
+            rmp_flush(cs, guest_store(pg->spa, &e));
         }
     }
     snp_rmp_unlock();
@@ -699,9 +702,7 @@ static uint32_t rmpadjust_locked(CPUState *cs, const SnpGuestPage *pg,
     }
     e.perm[target] = perm;
     e.vmsa = vmsa;
-    if (guest_store(pg->spa, &e)) {
-        rmp_flush(cs);
-    }
+    rmp_flush(cs, guest_store(pg->spa, &e));
     return SNP_RMP_OK;
 }
 

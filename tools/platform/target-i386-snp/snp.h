@@ -11,6 +11,7 @@
 #define TARGET_I386_SNP_H
 
 #include "qom/object.h"
+#include "qemu/atomic.h"
 #include "qemu/thread.h"
 #include "exec/hwaddr.h"
 #include "hw/core/cpu.h"
@@ -31,6 +32,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(SnpPlatform, SNP_PLATFORM)
 /* First bytes of the RMP are bookkeeping of the processor (16 KiB). */
 #define SNP_RMP_BOOKKEEPING 0x4000
 #define SNP_RMP_ENTRY_SIZE  16
+#define SNP_RMP_ASID_BITS   10
 
 /*
  * Counters that the control device shows and that the test harness judges.
@@ -76,6 +78,8 @@ struct SnpPlatform {
     bool snp_en;            /* SYSCFG.SNP_EN was set; cleared by reset only */
 
     uint64_t rmp_pages;     /* number of 4 KiB pages that the RMP covers */
+    /* for each ASID: how often a right of that guest was taken away */
+    uint64_t rmp_generation[1 << SNP_RMP_ASID_BITS];
     uint16_t *assigned_2m;  /* assigned 4 KiB pages in each 2 MiB */
     uint64_t counter[SNP_CNT_MAX];
 };
@@ -167,7 +171,11 @@ typedef enum SnpPageState {
 } SnpPageState;
 
 /* True once SNP_EN is set: RMP checks are in force. */
-bool snp_rmp_active(void);
+static inline bool snp_rmp_active(void)
+{
+    return snp_platform && qatomic_read(&snp_platform->snp_en);
+}
+
 bool snp_rmp_covers(hwaddr spa);
 
 void snp_rmp_lock(void);
@@ -186,6 +194,12 @@ bool snp_rmp_read(hwaddr spa, SnpRmpEntry *e);
  * it in RAM, and makes the checks start.
  */
 void snp_rmp_enable(CPUState *cs);
+
+/*
+ * Changes when a guest of @asid loses a right: what a CPU, which did not run
+ * that guest then, has left of it in its TLB is not good any more.
+ */
+uint64_t snp_rmp_generation(uint32_t asid);
 
 /*
  * Writes the 4 KiB entry at @spa (firmware side: no checks but coverage),

@@ -11,7 +11,6 @@
 #include "qemu/log.h"
 #include "vmsa.h"
 #include "exec/address-spaces.h"
-#include "exec/cputlb.h"
 #include "exec/exec-all.h"
 #include "hw/i386/snp/snp-ctl.h"
 #include "tcg/helper-tcg.h"
@@ -315,7 +314,6 @@ static void load_xstate_regs(CPUX86State *env, uint64_t xcr0, uint64_t xss,
     env->pkru = pkru;
     cpu_sync_bndcs_hflags(env);
     cpu_sync_avx_hflag(env);
-    tlb_flush(env_cpu(env));    /* PKRU is part of every entry */
 }
 
 static void load_fpu(CPUX86State *env, const SnpVmsa *v)
@@ -375,6 +373,17 @@ static void save_fpu(CPUX86State *env, SnpVmsa *v)
     }
 }
 
+void snp_tlb_tag(CPUX86State *env, SvmTlbTag *tag)
+{
+    const SnpCpuState *g = &env->snp;
+
+    tag->snp_kind = g->sev | g->es << 1 | g->snp << 2;
+    if (g->snp) {
+        tag->snp_kind |= g->vmpl << 8;
+        tag->rmp_generation = snp_rmp_generation(g->asid);
+    }
+}
+
 void snp_vmrun_load(CPUX86State *env)
 {
     SnpCpuState *g = &env->snp;
@@ -383,17 +392,22 @@ void snp_vmrun_load(CPUX86State *env)
     vmsa_read(env, g->vmsa_spa, &v);
 
     if (g->snp) {
-        /* Every VMRUN starts with an empty TLB; software looks at PCPU_ID. */
-        v.pcpu_id = env_cpu(env)->cpu_index + 1;
+        uint64_t id = env_cpu(env)->cpu_index + 1;
+
+        /* It ran elsewhere since, or software wants it to look so. */
+        if (v.pcpu_id != id) {
+            env->svm_guest_tag.asid = 0;
+        }
+        v.pcpu_id = id;
         vmsa_write(env, g->vmsa_spa, &v);
     }
     snp_count(g->snp ? SNP_CNT_VMRUN_SNP : SNP_CNT_VMRUN_ES);
     g->host_pat = env->pat;
     g->loaded = true;
 
-    cpu_x86_update_cr0(env, v.cr0);
-    cpu_x86_update_cr4(env, v.cr4);
-    cpu_x86_update_cr3(env, v.cr3);
+    cpu_x86_load_cr0(env, v.cr0);
+    cpu_x86_load_cr4(env, v.cr4);
+    env->cr[3] = v.cr3;
     env->cr[2] = v.cr2;
     cpu_load_efer(env, v.efer);
     env->eflags = 0;

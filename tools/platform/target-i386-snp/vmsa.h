@@ -154,6 +154,12 @@ bool snp_vmrun_check(CPUX86State *env);
 /* VMRUN of an SEV-ES or SNP guest: loads the VMSA after snp_vmrun_check(). */
 void snp_vmrun_load(CPUX86State *env);
 
+/*
+ * VMRUN, the guest is loaded: what tells whether entries that an earlier run
+ * has left in the TLB are still good.
+ */
+void snp_tlb_tag(CPUX86State *env, SvmTlbTag *tag);
+
 /* True if @env is to be loaded from and saved to a VMSA, not the VMCB. */
 static inline bool snp_vmsa_guest(const CPUX86State *env)
 {

@@ -59,6 +59,8 @@ struct vm {
 	u8 msrpm[2 * PAGE_SIZE];
 	u64 pml4[512], pdpt[512];	/* of the guest */
 	u64 npml4[512], npdpt[512];
+	u64 pd[512], pt[512], npd[512], npt[512];
+	u64 data[2][512];
 	struct vmcb vmcb __aligned(PAGE_SIZE);
 	struct vmcb copy __aligned(PAGE_SIZE);
 	u8 hsave[PAGE_SIZE] __aligned(PAGE_SIZE);
@@ -382,9 +384,72 @@ static void test_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exit_code_of(&vm->vmcb.control), SVM_EXIT_HLT);
 }
 
+/*
+ * What must not be left in the TLB for the next VMRUN. Nothing is said of what may be:
+ * a change of the tables without one of these is seen or not.
+ */
+#define WINDOW		(5ULL * SZ_1G)			/* in the guest: one page, */
+#define NESTED_WINDOW	((u64)NESTED_GIB * SZ_1G)	/* and where it is */
+
+struct tlb_row {
+	const char *name;
+	struct row run;
+	bool guest_table;	/* changes, and not the nested one */
+};
+
+/* mov (%rax),%rax; hlt */
+#define LOAD		CODE(0x48, 0x8b, 0x00, 0xf4), .rax = WINDOW
+
+CHANGE(first, c->tlb_ctl = TLB_CONTROL_FLUSH_ALL_ASID)
+CHANGE(asid, c->tlb_ctl = TLB_CONTROL_FLUSH_ASID)
+CHANGE(asid_local, c->tlb_ctl = TLB_CONTROL_FLUSH_ASID_LOCAL)
+CHANGE(other_asid, c->tlb_ctl = TLB_CONTROL_DO_NOTHING; c->asid = 2)
+
+static const struct tlb_row tlb_rows[] = {
+	{ "all, nested table", { LOAD, .change = change_first } },
+	{ "all, guest's table", { LOAD, .change = change_first }, true },
+	{ "ASID, nested table", { LOAD, .change = change_asid } },
+	{ "ASID, guest's table", { LOAD, .change = change_asid }, true },
+	{ "ASID but global, guest's table", { LOAD, .change = change_asid_local }, true },
+	{ "another ASID, nested table", { LOAD, .change = change_other_asid } },
+	{ "another ASID, guest's table", { LOAD, .change = change_other_asid }, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(tlb, tlb_rows, name);
+
+static void tlb_control(struct kunit *test)
+{
+	const struct tlb_row *row = test->param_value;
+	const struct row first = { LOAD, .change = change_first };
+	struct vm *vm = test->priv;
+
+	vm->data[0][0] = 1;
+	vm->data[1][0] = 2;
+	vm->pdpt[WINDOW / SZ_1G] = virt_to_phys(vm->pd) | TABLE;
+	vm->pd[0] = virt_to_phys(vm->pt) | TABLE;
+	vm->pt[0] = NESTED_WINDOW | TABLE;
+	vm->npdpt[NESTED_GIB] = virt_to_phys(vm->npd) | TABLE;
+	vm->npd[0] = virt_to_phys(vm->npt) | TABLE;
+	vm->npt[0] = virt_to_phys(vm->data[0]) | TABLE;
+	vm->npt[1] = virt_to_phys(vm->data[1]) | TABLE;
+
+	run(test, vm, &first);
+	KUNIT_EXPECT_EQ(test, exit_code_of(&vm->vmcb.control), SVM_EXIT_HLT);
+	KUNIT_EXPECT_EQ(test, vm->vmcb.save.rax, 1);
+
+	if (row->guest_table)
+		vm->pt[0] = (NESTED_WINDOW + PAGE_SIZE) | TABLE;
+	else
+		vm->npt[0] = virt_to_phys(vm->data[1]) | TABLE;
+	run(test, vm, &row->run);
+	KUNIT_EXPECT_EQ(test, exit_code_of(&vm->vmcb.control), SVM_EXIT_HLT);
+	KUNIT_EXPECT_EQ(test, vm->vmcb.save.rax, 2);
+}
+
 static struct kunit_case svm_cases[] = {
 	KUNIT_CASE_PARAM(test_exit, exit_gen_params),
 	KUNIT_CASE_PARAM(test_refused, refused_gen_params),
+	KUNIT_CASE_PARAM(tlb_control, tlb_gen_params),
 	{}
 };
 
