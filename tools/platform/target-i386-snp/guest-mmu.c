@@ -36,11 +36,15 @@ static SnpVerdict check_hypervisor_page(const SnpAccess *a, int *prot,
     /* An update of a page table entry always counts as 4 KiB. */
     uint64_t size = a->walk ? TARGET_PAGE_SIZE :
                     MIN(a->guest_size, a->nested_size);
+    bool ok;
 
     if (!must && !(*prot & PAGE_WRITE)) {
         return SNP_ACCESS_OK;
     }
-    if (!snp_hv_write_ok_mapped(a->spa, size)) {
+    /* Of a walk no TLB keeps anything. */
+    ok = a->walk ? snp_hv_write_ok_mapped(a->spa, size) :
+                   snp_hv_write_ok_cached(NULL, 0, 0, a->spa, size);
+    if (!ok) {
         if (must) {
             *error_code |= SNP_NPF_RMP;
             return SNP_ACCESS_NPF;

@@ -59,6 +59,8 @@ uint64_t snp_machine_reserve(MemoryRegion *ram, uint64_t below_4g,
     s->rmp_host = (uint8_t *)memory_region_get_ram_ptr(ram) + offset;
     s->rmp_pages = (size - SNP_RMP_BOOKKEEPING) / SNP_RMP_ENTRY_SIZE;
     s->assigned_2m = g_new0(uint16_t, DIV_ROUND_UP(s->rmp_pages, 512));
+    s->writer_4k = g_new0(uint64_t, s->rmp_pages);
+    s->writer_2m = g_new0(uint64_t, DIV_ROUND_UP(s->rmp_pages, 512));
 
     e820_add_entry(s->rmp_base, ram_top - s->rmp_base, E820_RESERVED);
     qemu_register_reset(snp_machine_reset, s);

@@ -187,6 +187,111 @@ static void tlb_flush_work(CPUState *cs, run_on_cpu_data data)
     tlb_flush_by_mmuidx(cs, data.host_int);
 }
 
+/*
+ * Notes on who may write to a page of the hypervisor's through a TLB, so that
+ * an assignment need not flush what nobody has.  A CPU that fills a TLB makes
+ * the note and then looks at the RMP; who assigns the page changes the RMP
+ * and then looks at the note: one of them sees the other.
+ *
+ * One translation is remembered: when the CPU that assigns the page is the
+ * only one that has it, it drops that entry, and is done.  If there are more,
+ * or another CPU has it, all CPUs are flushed.  Notes that were made before
+ * such a flush was complete are void: they are of an earlier epoch.
+ *
+ * The right to write through a mapping of 2 MiB hangs on all 512 pages: such
+ * notes are kept apart.
+ */
+#define NOTE_CPU            MAKE_64BIT_MASK(0, 8)
+#define NOTE_IDX_SHIFT      8
+#define NOTE_VA_BITS        57
+#define NOTE_VA             MAKE_64BIT_MASK(12, NOTE_VA_BITS - 12)
+#define NOTE_EPOCH          MAKE_64BIT_MASK(NOTE_VA_BITS, 7)
+#define NOTE_EPOCHS         127     /* 0 is that of no note */
+#define NOTE_MANY           MAKE_64BIT_MASK(0, 12)
+
+QEMU_BUILD_BUG_ON(TARGET_PAGE_BITS != 12 || NB_MMU_MODES > 16);
+
+static inline uint64_t note_epoch(void)
+{
+    return (qatomic_read(&snp_platform->writer_epoch) + 1) << NOTE_VA_BITS;
+}
+
+static void note_writer(uint64_t *note, uint64_t new)
+{
+    uint64_t epoch = note_epoch();
+    uint64_t old = qatomic_read(note), seen;
+
+    for (;;) {
+        uint64_t val = epoch | new;
+
+        if ((old & NOTE_EPOCH) == epoch && old != val) {
+            val = epoch | NOTE_MANY;
+        }
+        if (old == val) {
+            break;
+        }
+        seen = qatomic_cmpxchg(note, old, val);
+        if (seen == old) {
+            break;
+        }
+        old = seen;
+    }
+    /* Pairs with the barrier in rmp_store(). */
+    smp_mb();
+}
+
+bool snp_hv_write_ok_cached(CPUState *cs, vaddr va, int mmu_idx, hwaddr spa,
+                            uint64_t page_size)
+{
+    if (!rmp_indexed(spa)) {
+        return snp_hv_write_ok_mapped(spa, page_size);
+    }
+    if (page_size >= PAGE_2M) {
+        note_writer(&snp_platform->writer_2m[spa / PAGE_2M], NOTE_MANY);
+    } else if (!cs || cs->cpu_index >= NOTE_CPU ||
+               sextract64(va, 0, NOTE_VA_BITS) != va) {
+        note_writer(&snp_platform->writer_4k[spa / PAGE_4K], NOTE_MANY);
+    } else {
+        note_writer(&snp_platform->writer_4k[spa / PAGE_4K],
+                    (va & NOTE_VA) | mmu_idx << NOTE_IDX_SHIFT |
+                    cs->cpu_index);
+    }
+    return snp_hv_write_ok_mapped(spa, page_size);
+}
+
+/* A page was assigned: what must be flushed beyond what can be done here? */
+static uint16_t drop_writers(CPUState *cs, hwaddr spa)
+{
+    uint64_t *note = &snp_platform->writer_4k[spa / PAGE_4K];
+    uint64_t large = qatomic_read(&snp_platform->writer_2m[spa / PAGE_2M]);
+    uint64_t epoch = note_epoch();
+    uint64_t val = qatomic_read(note);
+
+    if ((large & NOTE_EPOCH) == epoch) {
+        return MMU_HOST_IDXMAP | MMU_GUEST_IDXMAP;
+    }
+    if ((val & NOTE_EPOCH) != epoch) {
+        return 0;
+    }
+    if ((val & NOTE_MANY) == NOTE_MANY || !cs ||
+        (val & NOTE_CPU) != cs->cpu_index) {
+        return MMU_HOST_IDXMAP | MMU_GUEST_IDXMAP;
+    }
+    tlb_flush_entry_by_mmuidx(cs, sextract64(val & NOTE_VA, 0, NOTE_VA_BITS),
+                              1 << extract64(val, NOTE_IDX_SHIFT, 4));
+    /* If somebody has made another one, it stays. */
+    qatomic_cmpxchg(note, val, 0);
+    return 0;
+}
+
+/* All CPUs stand still, and have a flush to do before they go on. */
+static void next_epoch(CPUState *cs, run_on_cpu_data data)
+{
+    /* Old ones come again: a note that seems to be new costs a flush. */
+    qatomic_set(&snp_platform->writer_epoch,
+                (snp_platform->writer_epoch + 1) % NOTE_EPOCHS);
+}
+
 /* Physical addresses and nested translations hold no right of the RMP's. */
 static void rmp_flush(CPUState *cs, uint16_t idxmap)
 {
@@ -199,6 +304,9 @@ static void rmp_flush(CPUState *cs, uint16_t idxmap)
     if (cs && !cpu_in_exclusive_context(cs)) {
         /* The instruction ends its TB, and waits there for all CPUs. */
         tlb_flush_by_mmuidx_all_cpus_synced(cs, idxmap);
+        if (idxmap == (MMU_HOST_IDXMAP | MMU_GUEST_IDXMAP)) {
+            async_safe_run_on_cpu(cs, next_epoch, RUN_ON_CPU_NULL);
+        }
         return;
     }
 
@@ -212,10 +320,16 @@ static void rmp_flush(CPUState *cs, uint16_t idxmap)
     CPU_FOREACH(other) {
         async_run_on_cpu(other, tlb_flush_work, RUN_ON_CPU_HOST_INT(idxmap));
     }
+    if (idxmap == (MMU_HOST_IDXMAP | MMU_GUEST_IDXMAP)) {
+        next_epoch(NULL, RUN_ON_CPU_NULL);
+    }
 }
 
-/* Stores one 4 KiB entry; returns the TLBs that must be flushed. Lock held. */
-static uint16_t rmp_store(hwaddr spa, const SnpRmpEntry *n)
+/*
+ * Stores one 4 KiB entry on behalf of @cs, which is NULL for a device; returns
+ * the TLBs that must be flushed.  Lock held.
+ */
+static uint16_t rmp_store(CPUState *cs, hwaddr spa, const SnpRmpEntry *n)
 {
     uint64_t *slot = rmp_slot(spa);
     uint16_t *count = &snp_platform->assigned_2m[spa / PAGE_2M];
@@ -236,7 +350,7 @@ static uint16_t rmp_store(hwaddr spa, const SnpRmpEntry *n)
 
     if (!o.assigned && n->assigned) {
         /* Writes of the host, and of any guest to what it shares. */
-        return MMU_HOST_IDXMAP | MMU_GUEST_IDXMAP;
+        return drop_writers(cs, spa);
     }
     if (!rmp_tightens(&o, n)) {
         return 0;
@@ -255,7 +369,7 @@ void snp_rmp_write(CPUState *cs, hwaddr spa, const SnpRmpEntry *e)
         return;
     }
     trace_snp_rmp_write(spa, rmp_encode_lo(e));
-    rmp_flush(cs, rmp_store(spa & ~(PAGE_4K - 1), e));
+    rmp_flush(cs, rmp_store(cs, spa & ~(PAGE_4K - 1), e));
 }
 
 void snp_rmp_enable(CPUState *cs)
@@ -529,7 +643,7 @@ uint32_t snp_rmpupdate(CPUState *cs, hwaddr spa, const SnpRmpUpdate *u)
         }
         for (uint64_t off = 0; off < size; off += PAGE_4K) {
             e.gpa = e.asid ? u->gpa + off : 0;
-            flush |= rmp_store(spa + off, &e);
+            flush |= rmp_store(cs, spa + off, &e);
         }
         rmp_flush(cs, flush);
     }
@@ -565,7 +679,7 @@ static uint32_t psmash_locked(CPUState *cs, hwaddr spa)
     for (page = spa; page < spa + PAGE_2M; page += PAGE_4K) {
         rmp_decode(rmp_lo(page), rmp_hi(page), &e);
         e.large = false;
-        flush |= rmp_store(page, &e);
+        flush |= rmp_store(cs, page, &e);
     }
     rmp_flush(cs, flush);
     return SNP_RMP_OK;
@@ -614,7 +728,7 @@ static uint32_t guest_page_check(const SnpGuestPage *pg, uint32_t asid,
 }
 
 /* One operation on a whole entry: 512 of ours if it is large. */
-static uint16_t guest_store(hwaddr spa, const SnpRmpEntry *e)
+static uint16_t guest_store(CPUState *cs, hwaddr spa, const SnpRmpEntry *e)
 {
     SnpRmpEntry one = *e;
     hwaddr base = spa & ~((e->large ? PAGE_2M : PAGE_4K) - 1);
@@ -624,7 +738,7 @@ static uint16_t guest_store(hwaddr spa, const SnpRmpEntry *e)
 
     for (uint64_t off = 0; off < size; off += PAGE_4K) {
         one.gpa = gpa + off;
-        flush |= rmp_store(base + off, &one);
+        flush |= rmp_store(cs, base + off, &one);
     }
     return flush;
 }
@@ -647,7 +761,7 @@ uint32_t snp_pvalidate(CPUState *cs, const SnpGuestPage *pg, uint32_t asid,
         *unchanged = e.validated == validate;
         if (!*unchanged) {
             e.validated = validate;
-            rmp_flush(cs, guest_store(pg->spa, &e));
+            rmp_flush(cs, guest_store(cs, pg->spa, &e));
         }
     }
     snp_rmp_unlock();
@@ -702,7 +816,7 @@ static uint32_t rmpadjust_locked(CPUState *cs, const SnpGuestPage *pg,
     }
     e.perm[target] = perm;
     e.vmsa = vmsa;
-    rmp_flush(cs, guest_store(pg->spa, &e));
+    rmp_flush(cs, guest_store(cs, pg->spa, &e));
     return SNP_RMP_OK;
 }
 

@@ -81,6 +81,10 @@ struct SnpPlatform {
     /* for each ASID: how often a right of that guest was taken away */
     uint64_t rmp_generation[1 << SNP_RMP_ASID_BITS];
     uint16_t *assigned_2m;  /* assigned 4 KiB pages in each 2 MiB */
+    /* who may have a page in a TLB for writing, see rmp.c */
+    uint64_t *writer_4k;
+    uint64_t *writer_2m;
+    uint64_t writer_epoch;
     uint64_t counter[SNP_CNT_MAX];
 };
 
@@ -221,6 +225,14 @@ bool snp_hv_write_ok(hwaddr spa, uint64_t size);
  * bytes: with 2 MiB and more, no page in the 2 MiB region may be assigned.
  */
 bool snp_hv_write_ok_mapped(hwaddr spa, uint64_t page_size);
+
+/*
+ * The same for a TLB that is going to keep the answer.  With @cs, the entry of
+ * @va in @mmu_idx of that CPU is all that there is of it; without, others may
+ * have been made from it (of guests, in two stages).
+ */
+bool snp_hv_write_ok_cached(CPUState *cs, vaddr va, int mmu_idx, hwaddr spa,
+                            uint64_t page_size);
 
 /* A host #PF with the RMP bit is about to be delivered. */
 void snp_count_rmp_fault(CPUX86State *env, uint64_t addr, uint64_t error_code);

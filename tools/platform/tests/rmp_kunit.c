@@ -23,6 +23,8 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
+#include <linux/smp.h>
+#include <linux/sort.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include <asm/asm.h>
@@ -476,8 +478,8 @@ static void immutable(struct kunit *test)
 
 /* --- Who may write ------------------------------------------------------ */
 
-/* Faults with the RMP bit that the platform delivered, -1 if it cannot tell. */
-static s64 rmp_faults(void)
+/* A counter of the platform's, -1 if there is nobody to tell. */
+static s64 ctl_counter(enum snp_ctl_counter counter)
 {
 	struct pci_dev *dev = pci_get_device(SNP_CTL_VENDOR_ID, SNP_CTL_DEVICE_ID, NULL);
 	void __iomem *bar;
@@ -488,7 +490,7 @@ static s64 rmp_faults(void)
 	if (!pci_enable_device(dev)) {
 		bar = pci_iomap(dev, 0, SNP_CTL_BAR_SIZE);
 		if (bar) {
-			n = readq(bar + SNP_CTL_COUNTER(SNP_CTL_CNT_RMP_FAULT));
+			n = readq(bar + SNP_CTL_COUNTER(counter));
 			pci_iounmap(dev, bar);
 		}
 	}
@@ -506,10 +508,10 @@ static void host_write_4k(struct kunit *test)
 		*(u64 *)(b->alias + i * SZ_4K) = i;
 
 	KUNIT_ASSERT_EQ(test, make_private(b->pa + 3 * SZ_4K, GPA, false, false), RMP_OK);
-	before = rmp_faults();
+	before = ctl_counter(SNP_CTL_CNT_RMP_FAULT);
 	KUNIT_EXPECT_FALSE(test, try_write(b->alias + 3 * SZ_4K, 99));
 	KUNIT_EXPECT_FALSE(test, try_write(b->alias + 4 * SZ_4K - 8, 99));
-	after = rmp_faults();
+	after = ctl_counter(SNP_CTL_CNT_RMP_FAULT);
 	KUNIT_EXPECT_TRUE(test, try_write(b->alias + 2 * SZ_4K, 99));
 	KUNIT_EXPECT_TRUE(test, try_write(b->alias + 4 * SZ_4K, 99));
 	/* Reads are free. */
@@ -522,6 +524,81 @@ static void host_write_4k(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, make_shared(b->pa + 3 * SZ_4K, false), RMP_OK);
 	KUNIT_EXPECT_TRUE(test, try_write(b->alias + 3 * SZ_4K, 99));
 	block_free(test, b);
+}
+
+/*
+ * A page that was written before it is assigned: by this CPU or another, or both,
+ * through either mapping. None of them can write to it after that.
+ */
+struct try {
+	u64 *where;
+	u64 val;
+	bool done;
+};
+
+static void try_here(void *arg)
+{
+	struct try *t = arg;
+
+	t->done = try_write(t->where, t->val);
+}
+
+static bool try_on(int cpu, void *where, u64 val)
+{
+	struct try t = { .where = where, .val = val };
+
+	smp_call_function_single(cpu, try_here, &t, 1);
+	return t.done;
+}
+
+/* Makes all CPUs flush their TLBs: each could write to a page that is assigned. */
+static void flush_all(struct kunit *test, struct block *b, int self, int other)
+{
+	KUNIT_EXPECT_TRUE(test, try_on(self, b->alias, 1));
+	KUNIT_EXPECT_TRUE(test, try_on(other, b->alias, 1));
+	KUNIT_ASSERT_EQ(test, make_private(b->pa, GPA, false, false), RMP_OK);
+	KUNIT_ASSERT_EQ(test, make_shared(b->pa, false), RMP_OK);
+}
+
+static void host_write_before(struct kunit *test)
+{
+	struct block *b = block_new(test), *spare = block_new(test);
+	int self = get_cpu(), other = cpumask_any_but(cpu_online_mask, self);
+	unsigned int who, round, i;
+
+	put_cpu();
+	if (other >= nr_cpu_ids)
+		other = self;
+	set_cpus_allowed_ptr(current, cpumask_of(self));
+	for (round = 0; round < 16; round++) {
+		for (who = 0; who < 16; who++) {
+			u64 off = (round * 16 + who) * SZ_4K;
+			struct { int cpu; u8 *at; } w[] = {
+				{ self, b->alias + off }, { self, b->direct + off },
+				{ other, b->alias + off }, { other, b->direct + off },
+			};
+
+			/* In every other round something is left in the TLBs. */
+			if (!(round & 1))
+				flush_all(test, spare, self, other);
+			for (i = 0; i < ARRAY_SIZE(w); i++)
+				if (who & BIT(i))
+					KUNIT_EXPECT_TRUE(test, try_on(w[i].cpu, w[i].at, who));
+			KUNIT_ASSERT_EQ(test, make_private(b->pa + off, GPA, false, false),
+					RMP_OK);
+			for (i = 0; i < ARRAY_SIZE(w); i++)
+				KUNIT_EXPECT_FALSE_MSG(test, try_on(w[i].cpu, w[i].at, 99),
+						       "round %u, written by 0x%x, now by 0x%lx",
+						       round, who, BIT(i));
+			KUNIT_EXPECT_NE(test, READ_ONCE(*(u64 *)w[0].at), 99);
+			KUNIT_ASSERT_EQ(test, make_shared(b->pa + off, false), RMP_OK);
+			if (round & 1)
+				KUNIT_EXPECT_TRUE(test, try_on(w[who & 3].cpu, w[who & 3].at, 1));
+		}
+	}
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	block_free(test, b);
+	block_free(test, spare);
 }
 
 /* A write that crosses into an assigned page writes nothing at all. */
@@ -767,25 +844,11 @@ static bool wait_more(u64 *counter)
 	return true;
 }
 
-static void race_writers(struct kunit *test)
+/* One for each other CPU; the caller stays on its own. */
+static unsigned int start_writers(struct kunit *test, struct writer *w, u64 *page)
 {
-	struct block *b = block_new(test);
-	struct writer *w;
-	u64 *page = (u64 *)(b->alias + 7 * SZ_4K);
-	u64 pa = b->pa + 7 * SZ_4K;
-	unsigned int i, n = 0, lost = 0, late = 0;
-	unsigned long end;
+	unsigned int n = 0;
 	int cpu, self;
-	u64 *at;
-
-	if (num_online_cpus() < 2) {
-		block_free(test, b);
-		kunit_skip(test, "needs two CPUs");
-	}
-	w = kunit_kcalloc(test, nr_cpu_ids, sizeof(*w), GFP_KERNEL);
-	at = kunit_kcalloc(test, nr_cpu_ids, sizeof(*at), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, w);
-	KUNIT_ASSERT_NOT_NULL(test, at);
 
 	self = get_cpu();
 	put_cpu();
@@ -802,6 +865,36 @@ static void race_writers(struct kunit *test)
 		n++;
 	}
 	KUNIT_EXPECT_EQ(test, n, num_online_cpus() - 1);
+	return n;
+}
+
+static void stop_writers(struct writer *w, unsigned int n)
+{
+	while (n)
+		kthread_stop(w[--n].task);
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+}
+
+static void race_writers(struct kunit *test)
+{
+	struct block *b = block_new(test);
+	struct writer *w;
+	u64 *page = (u64 *)(b->alias + 7 * SZ_4K);
+	u64 pa = b->pa + 7 * SZ_4K;
+	unsigned int i, n = 0, lost = 0, late = 0;
+	unsigned long end;
+	u64 *at;
+
+	if (num_online_cpus() < 2) {
+		block_free(test, b);
+		kunit_skip(test, "needs two CPUs");
+	}
+	w = kunit_kcalloc(test, nr_cpu_ids, sizeof(*w), GFP_KERNEL);
+	at = kunit_kcalloc(test, nr_cpu_ids, sizeof(*at), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	KUNIT_ASSERT_NOT_NULL(test, at);
+
+	n = start_writers(test, w, page);
 
 	end = jiffies + RACE_SECONDS * HZ;
 	for (i = 0; i < rounds; i++) {
@@ -842,9 +935,7 @@ stuck:
 	/* Let the threads end whatever the page is. */
 	make_shared(pa, false);
 out:
-	while (n)
-		kthread_stop(w[--n].task);
-	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	stop_writers(w, n);
 	KUNIT_EXPECT_GE(test, i, min(rounds, RACE_ROUNDS_MIN));
 	KUNIT_EXPECT_EQ_MSG(test, late, 0, "writes after the assignment");
 	KUNIT_EXPECT_EQ_MSG(test, lost, 0, "writes that vanished");
@@ -915,6 +1006,76 @@ static void race_updaters(struct kunit *test)
 	block_free(test, b);
 }
 
+/* --- Cost --------------------------------------------------------------- */
+
+static int cmp_u64(const void *a, const void *b)
+{
+	u64 l = *(const u64 *)a, r = *(const u64 *)b;
+
+	return (l > r) - (l < r);
+}
+
+/*
+ * Updates every page of a block, each just written on @cpu if that is one. Times are
+ * told and not judged: they are the host's. How often all CPUs flush their TLBs is the
+ * platform's alone, and @most so often.
+ */
+static void update_all(struct kunit *test, struct block *b, bool private, int cpu,
+		       const char *what, unsigned int most)
+{
+	s64 flushes = ctl_counter(SNP_CTL_CNT_TLB_FLUSH), after;
+	u64 *ns = kunit_kcalloc(test, NPAGES, sizeof(*ns), GFP_KERNEL);
+	unsigned int i, bad = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, ns);
+	for (i = 0; i < NPAGES; i++) {
+		u64 pa = b->pa + i * SZ_4K;
+
+		if (cpu >= 0)
+			bad += !try_on(cpu, b->alias + i * SZ_4K, i);
+		ns[i] = ktime_get_ns();
+		bad += (private ? make_private(pa, GPA, false, false) :
+				  make_shared(pa, false)) != RMP_OK;
+		ns[i] = ktime_get_ns() - ns[i];
+	}
+	after = ctl_counter(SNP_CTL_CNT_TLB_FLUSH);
+	KUNIT_EXPECT_EQ(test, bad, 0);
+	if (flushes >= 0)
+		KUNIT_EXPECT_LE(test, after - flushes, most);
+	sort(ns, NPAGES, sizeof(*ns), cmp_u64, NULL);
+	kunit_info(test, "cost: %s: %llu ns, %lld flushes for %d pages\n", what,
+		   ns[NPAGES / 2], after - flushes, NPAGES);
+}
+
+static void update_cost(struct kunit *test)
+{
+	struct block *b = block_new(test), *other = block_new(test);
+	int self = get_cpu(), peer = cpumask_any_but(cpu_online_mask, self);
+	struct writer *w;
+	unsigned int n;
+
+	put_cpu();
+	if (peer >= nr_cpu_ids)
+		kunit_skip(test, "needs two CPUs");
+	w = kunit_kcalloc(test, nr_cpu_ids, sizeof(*w), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	set_cpus_allowed_ptr(current, cpumask_of(self));
+
+	/* The first flush: block_new() has written the block through 2 MiB. */
+	update_all(test, b, true, -1, "to private, not written", 1);
+	update_all(test, b, false, -1, "to shared", 0);
+	update_all(test, b, true, self, "to private, written here", 0);
+	update_all(test, b, false, -1, "to shared", 0);
+	update_all(test, b, true, peer, "to private, written by an idle peer", NPAGES);
+	update_all(test, b, false, -1, "to shared", 0);
+	n = start_writers(test, w, (u64 *)other->alias);
+	update_all(test, b, true, peer, "to private, written by a busy peer", NPAGES);
+	update_all(test, b, false, -1, "to shared, busy peer", 0);
+	stop_writers(w, n);
+	block_free(test, b);
+	block_free(test, other);
+}
+
 /* --- Suite -------------------------------------------------------------- */
 
 static int rmp_test_init(struct kunit *test)
@@ -947,6 +1108,7 @@ static struct kunit_case rmp_cases[] = {
 	KUNIT_CASE(large_entry_fills_all),
 	KUNIT_CASE(immutable),
 	KUNIT_CASE(host_write_4k),
+	KUNIT_CASE_SLOW(host_write_before),
 	KUNIT_CASE(host_write_straddle),
 	KUNIT_CASE(host_write_2m),
 	KUNIT_CASE(host_write_smashed),
@@ -958,6 +1120,7 @@ static struct kunit_case rmp_cases[] = {
 	KUNIT_CASE(svm_pages),
 	KUNIT_CASE_SLOW(race_writers),
 	KUNIT_CASE_SLOW(race_updaters),
+	KUNIT_CASE_SLOW(update_cost),
 	{ }
 };
 
