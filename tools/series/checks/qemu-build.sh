@@ -10,7 +10,7 @@ set -eu
 
 : "${MESON:?}" "${PYCOTAP:?}"
 files=$(git -C "$TREE" diff --name-only --diff-filter=d base "$COMMIT")
-key=$({ git -C "$TREE" rev-parse "$COMMIT^{tree}"; cat "$0" "$TOP/tools/vm/build-qemu.sh"
+key=$({ git -C "$TREE" rev-parse "$COMMIT^{tree}"; cat "$TOP/tools/vm/build-qemu.sh"
 	echo "$LINUX $CC"; } | sha256sum | cut -c1-16)
 log=$OUT/builds/$key.log
 mkdir -p "$OUT/builds" "$OUT/top/patches/$BASE"
@@ -22,6 +22,8 @@ if [ ! -f "$OUT/builds/$key.rc" ]; then
 	git -C "$TREE" diff base "$COMMIT" > "$OUT/top/patches/$BASE/all.patch"
 	env QEMU="$LINUX" TOP="$OUT/top" TREE="$OUT/src" OUT="$OUT/qemu" LOGDIR="$OUT/log" V=0 \
 		"$TOP/tools/vm/build-qemu.sh" > "$log.err" 2>&1 || rc=$?
+	# Interrupted: that is no result, and not to be remembered as one.
+	[ "$rc" -lt 128 ] || { cat "$log.err"; exit 1; }
 	# There is no log if it did not come to compile.
 	cat "$OUT/log/qemu.log" "$log.err" > "$log" 2>/dev/null || :
 	rm "$log.err" "$OUT/unfinished"
