@@ -196,7 +196,7 @@ static void tlb_flush_work(CPUState *cs, run_on_cpu_data data)
  * One translation is remembered: when the CPU that assigns the page is the
  * only one that has it, it drops that entry, and is done.  If there are more,
  * or another CPU has it, all CPUs are flushed.  Notes that were made before
- * such a flush was complete are void: they are of an earlier epoch.
+ * such a flush are void: they are of an earlier epoch.
  *
  * The right to write through a mapping of 2 MiB hangs on all 512 pages: such
  * notes are kept apart.
@@ -284,45 +284,46 @@ static uint16_t drop_writers(CPUState *cs, hwaddr spa)
     return 0;
 }
 
-/* All CPUs stand still, and have a flush to do before they go on. */
-static void next_epoch(CPUState *cs, run_on_cpu_data data)
+/*
+ * All CPUs stand still, and each will flush before its next TB.  So what there
+ * is in their TLBs is gone for the notes, but what comes later is not: the new
+ * epoch begins here, not when the flushes have been done.
+ */
+static void flush_all_work(CPUState *unused, run_on_cpu_data idxmap)
 {
-    /* Old ones come again: a note that seems to be new costs a flush. */
-    qatomic_set(&snp_platform->writer_epoch,
-                (snp_platform->writer_epoch + 1) % NOTE_EPOCHS);
+    SnpPlatform *s = snp_platform;
+    CPUState *cs;
+
+    CPU_FOREACH(cs) {
+        async_run_on_cpu(cs, tlb_flush_work, idxmap);
+    }
+    if (idxmap.host_int == (MMU_HOST_IDXMAP | MMU_GUEST_IDXMAP)) {
+        /* Old ones come again: a note that seems to be new costs a flush. */
+        qatomic_set(&s->writer_epoch, (s->writer_epoch + 1) % NOTE_EPOCHS);
+    }
 }
 
 /* Physical addresses and nested translations hold no right of the RMP's. */
 static void rmp_flush(CPUState *cs, uint16_t idxmap)
 {
-    CPUState *other;
-
     if (!idxmap) {
         return;
     }
     snp_count(SNP_CNT_TLB_FLUSH);
     if (cs && !cpu_in_exclusive_context(cs)) {
         /* The instruction ends its TB, and waits there for all CPUs. */
-        tlb_flush_by_mmuidx_all_cpus_synced(cs, idxmap);
-        if (idxmap == (MMU_HOST_IDXMAP | MMU_GUEST_IDXMAP)) {
-            async_safe_run_on_cpu(cs, next_epoch, RUN_ON_CPU_NULL);
-        }
+        async_safe_run_on_cpu(cs, flush_all_work, RUN_ON_CPU_HOST_INT(idxmap));
         return;
     }
 
     /*
      * A device changes the RMP while no CPU runs, or the flush would come
-     * too late: each CPU does it before its next TB.
+     * too late.
      */
     if (!current_cpu || !cpu_in_exclusive_context(current_cpu)) {
         snp_unmodelled("RMP change by a device outside of safe work");
     }
-    CPU_FOREACH(other) {
-        async_run_on_cpu(other, tlb_flush_work, RUN_ON_CPU_HOST_INT(idxmap));
-    }
-    if (idxmap == (MMU_HOST_IDXMAP | MMU_GUEST_IDXMAP)) {
-        next_epoch(NULL, RUN_ON_CPU_NULL);
-    }
+    flush_all_work(NULL, RUN_ON_CPU_HOST_INT(idxmap));
 }
 
 /*
