@@ -99,6 +99,14 @@ qemu: fetch ## QEMU with the emulated SNP platform
 	$(Q)$(LOCK) env QEMU="$(qemu_src)" FIXED=$(fixed_qemu) TREE=$(TOP)/build/qemu-src OUT=$(TOP)/build/qemu \
 		MESON="$$($(FETCH) meson)" PYCOTAP="$$($(FETCH) pycotap)" $(VM)/build-qemu.sh
 
+# The same without a patch, to compare with: of a project that has none.
+.PHONY: qemu-plain
+qemu-plain: fetch
+	$(Q)mkdir -p $(TOP)/build/qemu-plain.none $(LOGDIR)/plain
+	$(Q)$(LOCK) env QEMU="$(qemu_src)" FIXED=$(fixed_qemu) TOP=$(TOP)/build/qemu-plain.none \
+		TREE=$(TOP)/build/qemu-plain-src OUT=$(TOP)/build/qemu-plain LOGDIR=$(LOGDIR)/plain \
+		MESON="$$($(FETCH) meson)" PYCOTAP="$$($(FETCH) pycotap)" $(VM)/build-qemu.sh
+
 # KDIR= another kernel, built or its installed headers; the result is for that one
 KDIR	?= $(B)/kernel$(if $(DEBIAN),/headers)
 MODULES	:= $(if $(filter $(B)/kernel%,$(KDIR)),$(B)/modules,$(TOP)/build/modules-kdir)
@@ -205,6 +213,14 @@ demo-guest: kernel qemu modules runner guest ## a Debian guest with SEV-SNP by Q
 .PHONY: check-guest
 check-guest: kernel qemu modules runner guest ## such guests as tests: 1, 2, 4 vCPUs, load, measured boot
 	$(Q)$(RUN) --select "$(or $(T),guest)" $(RUN_ARGS)
+
+.PHONY: bench
+bench: RESULTS = $(TOP)/build/bench/results
+bench: kernel qemu qemu-plain modules kunit runner guest ## what the emulation costs: an SNP guest, a plain machine, RMPUPDATE; minutes
+	$(Q)$(ENV) OUT=$(TOP)/build/bench KERNEL=$(B)/kernel/arch/x86/boot/bzImage \
+		QEMU_PLAIN=$(TOP)/build/qemu-plain/qemu-system-x86_64 \
+		QEMU_OURS=$(TOP)/build/qemu/qemu-system-x86_64 \
+		$(TOP)/tools/bench/bench.sh $(VM)/run.sh $(TESTS) --jobs 1 --select
 
 .PHONY: certs
 certs: deps ## the certificates of the emulated platform: worthless, and they say so

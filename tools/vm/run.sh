@@ -27,7 +27,7 @@ set -- --splats "$here/splats" --results "$RESULTS" --times "$BUILD/times.$FLAVO
 	--busybox "$(command -v busybox)" --scale "${SCALE:-1}" \
 	${SELFTESTS:+--progs "$SELFTESTS"} \
 	--progs "$BUILD/$base/selftests/strip" --progs "$BUILD/$base/launch/strip" \
-	--progs "$here/guest" --progs "$here/selfcheck" --progs "$BUILD/guest" \
+	--progs "$here/guest" --progs "$top/tools/bench" --progs "$here/selfcheck" --progs "$BUILD/guest" \
 	--modules "ext=${EXT_MODULES:-$BUILD/$FLAVOUR/modules}" \
 	--modules "base=$kernel/arch/x86/kvm" --modules "base=$kernel/virt/lib" \
 	--modules "base=$kernel/drivers/crypto/ccp" --modules "base=$kernel/lib/kunit" \
