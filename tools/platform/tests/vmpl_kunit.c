@@ -983,6 +983,26 @@ static void vmpl_suite_exit(struct kunit_suite *suite)
 	ctl = NULL;
 }
 
+/* What the host does to the RMP between two runs counts, though nobody asks for a flush. */
+static void test_taken_between_runs(struct kunit *test)
+{
+	struct guest *g = test->priv;
+	u64 va = VA(PG_DATA) + 0x100;
+
+	g->vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
+	KUNIT_ASSERT_TRUE(test, ask(test, g, 0, op_write, va, 0, 1));
+	KUNIT_ASSERT_EQ(test, g->box->vector, 0);
+	KUNIT_ASSERT_EQ(test, rmp_make_shared(PHYS_PFN(pa_of(g, PG_DATA)), PG_LEVEL_4K), 0);
+	KUNIT_EXPECT_FALSE(test, ask(test, g, 0, op_write, va, 0, 2));
+	EXPECT_NPF(test, g, NPF_W | NPF_RMP | NPF_FINAL | NPF_ENC, VA(PG_DATA));
+
+	/* It comes back, and has to be validated anew. */
+	KUNIT_ASSERT_EQ(test, assign(g, PG_DATA, VA(PG_DATA), asid, false), 0);
+	g->box->done = 0;
+	KUNIT_ASSERT_EQ(test, run_vmpl(g, 0), SVM_EXIT_HLT);
+	EXPECT_EXC(test, g, VC_VECTOR, NOT_VALIDATED);
+}
+
 static struct kunit_case vmpl_cases[] = {
 	KUNIT_CASE_PARAM(test_permissions, row_gen_params),
 	KUNIT_CASE(test_page_walk),
@@ -993,6 +1013,7 @@ static struct kunit_case vmpl_cases[] = {
 	KUNIT_CASE(test_large_page_adjust),
 	KUNIT_CASE(test_query),
 	KUNIT_CASE(test_vmsa),
+	KUNIT_CASE(test_taken_between_runs),
 	{}
 };
 
