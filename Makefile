@@ -94,10 +94,13 @@ else
 		$(if $(filter 1,$(DEBUG)),$(VM)/kernel/debug.config)
 endif
 
+meson_env = MESON="$$($(FETCH) meson)" PYCOTAP="$$($(FETCH) pycotap)"
+qemu_env = QEMU="$(qemu_src)" FIXED=$(fixed_qemu) $(meson_env)
+
 .PHONY: qemu
 qemu: fetch ## QEMU with the emulated SNP platform
-	$(Q)$(LOCK) env QEMU="$(qemu_src)" FIXED=$(fixed_qemu) TREE=$(TOP)/build/qemu-src OUT=$(TOP)/build/qemu \
-		MESON="$$($(FETCH) meson)" PYCOTAP="$$($(FETCH) pycotap)" $(VM)/build-qemu.sh
+	$(Q)$(LOCK) env $(qemu_env) TREE=$(TOP)/build/qemu-src OUT=$(TOP)/build/qemu \
+		$(VM)/build-qemu.sh
 
 # The same without a patch, to compare with: of a project that has none.
 .PHONY: qemu-plain
@@ -150,6 +153,13 @@ guest: tools # Debian's QEMU, OVMF and kernel, for the machine to run an SNP gue
 		QEMU_ROOT="$$($(FETCH) guest-qemu)" OVMF_ROOT="$$($(FETCH) ovmf)" \
 		AMDSEV_ROOT="$$($(FETCH) ovmf-amdsev)" \
 		KERNEL_ROOT="$$($(FETCH) debian-6.12)" tools/guest/build.sh
+
+.PHONY: qemu-vmm
+qemu-vmm: fetch # QEMU as a VMM that uses the uAPI, for the machine to run
+	$(Q)$(LOCK) env $(qemu_env) SERIES=qemu-10.0-vmm TREE=$(TOP)/build/qemu-vmm-src \
+		OUT=$(TOP)/build/qemu-vmm $(VM)/build-qemu.sh
+	$(Q)mkdir -p build/guest
+	$(Q)strip -o build/guest/qemu-vmm build/qemu-vmm/qemu-system-x86_64
 
 .PHONY: all
 all: kernel qemu modules selftests launch $(if $(DEBIAN),,kunit) runner tools ## everything
@@ -238,8 +248,8 @@ check-hw: selftests launch runner ## the SNP tests on this host, which has to be
 
 .PHONY: check-mutants
 check-mutants: all ## break the code on purpose: a named test must turn red; M=NAME for one
-	$(Q)$(LOCK) env $(ENV) FIXED_LINUX=$(fixed_linux) FIXED_QEMU=$(fixed_qemu) QEMU_SRC="$(qemu_src)" MESON="$$($(FETCH) meson)" \
-		PYCOTAP="$$($(FETCH) pycotap)" $(VM)/mutants.sh $(M)
+	$(Q)$(LOCK) env $(ENV) FIXED_LINUX=$(fixed_linux) FIXED_QEMU=$(fixed_qemu) QEMU_SRC="$(qemu_src)" $(meson_env) \
+		$(VM)/mutants.sh $(M)
 
 FUZZ_SECONDS ?= 60
 
@@ -274,7 +284,7 @@ check-series-fixtures: all series deps-series ## each of these checks rejects wh
 
 # The hooks in QEMU, with the files of the platform
 QEMU_SERIES = BASE=qemu-10.0 LINUX="$(qemu_src)" FIXED=$(fixed_qemu) OUT=$(TOP)/build/series/qemu-10.0 \
-	VERSION=$(if $(filter-out 0,$(V)),$(V),1) V=0 MESON="$$($(FETCH) meson)" PYCOTAP="$$($(FETCH) pycotap)"
+	VERSION=$(if $(filter-out 0,$(V)),$(V),1) V=0 $(meson_env)
 CHECK_QEMU_SERIES = $(VM)/lock.sh $(TOP)/build/.lock.qemu-series env $(QEMU_SERIES) $(TOP)/tools/series
 
 .PHONY: qemu-series

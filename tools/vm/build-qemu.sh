@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# build-qemu.sh: QEMU with the emulated SNP platform.
+# build-qemu.sh: QEMU with a series of patches/.
 #
+#   SERIES  qemu-10.0: it emulates the SNP platform; qemu-10.0-vmm: it is the VMM of an
+#           SNP guest, on that platform or on another host
 #   QEMU    pristine source tree        TOP    this project
 #   FIXED   empty: that tree may change (one of the user's own)
 #   TREE    where the patched copy goes OUT    build directory
@@ -10,16 +12,34 @@
 set -eu
 
 : "${QEMU:?source tree}" "${TOP:?}" "${TREE:?}" "${OUT:?}" "${MESON:?}" "${PYCOTAP:?}"
-: "${CC:=gcc}" "${JOBS:=$(nproc)}"
+: "${CC:=gcc}" "${JOBS:=$(nproc)}" "${SERIES:=qemu-10.0}"
 here=$(cd "$(dirname "$0")" && pwd)
+name=$(basename "$OUT")
 log=${LOGDIR:-$OUT}
 
-die() { echo "build-qemu: $*" >&2; exit 1; }
+die() { echo "build-$name: $*" >&2; exit 1; }
+
+# The arguments are our whole files, or directories of them: OURS:THEIRS.
+case $SERIES in
+qemu-10.0)
+	options="--enable-tcg --enable-pixman"
+	set -- "$TOP/tools/platform/target-i386-snp:target/i386/snp" \
+		"$TOP/tools/platform/hw-i386-snp:hw/i386/snp"
+	;;
+qemu-10.0-vmm)
+	# It runs in a machine that has libraries of Debian's QEMU, not of this system.
+	options="--enable-kvm --disable-tcg --static --without-default-devices
+		--with-devices-x86_64=vmm"
+	set -- "$TOP/uapi/asm/kvm_snp_vmsa.h:linux-headers/asm-x86/kvm_snp_vmsa.h" \
+		"$here/qemu-vmm.mak:configs/devices/x86_64-softmmu/vmm.mak"
+	;;
+*) die "SERIES=$SERIES: want qemu-10.0 or qemu-10.0-vmm" ;;
+esac
 
 [ -f "$QEMU/target/i386/tcg/translate.c" ] ||
 	die "QEMU=$QEMU is no QEMU source tree"
 
-series=$(find "$TOP/patches/qemu-10.0" -name '*.patch' 2>/dev/null | sort)
+series=$(find "$TOP/patches/$SERIES" -name '*.patch' 2>/dev/null | sort)
 # shellcheck disable=SC2086
 key=$({ echo "$QEMU"; cat "$0" "$QEMU/VERSION" $series; } | sha256sum)
 
@@ -42,8 +62,9 @@ if [ "$(cat "$TREE/.snp-source" 2>/dev/null)" != "$QEMU" ]; then
 elif [ -z "${FIXED:-}" ]; then
 	# By content, and with the time of now: ninja must see what changed.
 	touch "$TREE/.snp-touched"
-	rsync -rlpc --exclude-from="$TREE/.snp-touched" --exclude='/.snp-*' --exclude=/.git \
-		--exclude=/build --exclude=/target/i386/snp --exclude=/hw/i386/snp "$QEMU/" "$TREE/"
+	for pair; do echo "/${pair##*:}"; done |
+		rsync -rlpc --exclude-from=- --exclude-from="$TREE/.snp-touched" \
+			--exclude='/.snp-*' --exclude=/.git --exclude=/build "$QEMU/" "$TREE/"
 fi
 if [ "$(cat "$TREE/.snp-key" 2>/dev/null)" != "$key" ]; then
 	tmp=$TREE.touched
@@ -86,8 +107,11 @@ fi
 
 # Our whole files. Copies, not links: an include of "../x.h" must find QEMU's. Only
 # what differs is written, so that an edit costs its own compilation.
-for pair in target-i386-snp:target/i386/snp hw-i386-snp:hw/i386/snp; do
-	ours=$TOP/tools/platform/${pair%%:*} theirs=$TREE/${pair#*:}
+for pair; do
+	ours=${pair%:*} theirs=$TREE/${pair##*:}
+	if [ -f "$ours" ]; then
+		cmp -s "$ours" "$theirs" || cp "$ours" "$theirs"
+	fi
 	[ -d "$ours" ] || continue
 	[ ! -L "$theirs" ] || rm "$theirs"
 	mkdir -p "$theirs"
@@ -105,8 +129,8 @@ py=$OUT.python
 mkdir -p "$log"
 if [ ! -x "$py/bin/meson" ] || [ "$(cat "$py/.snp-key" 2>/dev/null)" != "$MESON $PYCOTAP" ]; then
 	rm -rf "$py"
-	/usr/bin/python3 -m venv "$py" > "$log/qemu-python.log" 2>&1 ||
-		die "no virtual environment (python3-venv?); see $log/qemu-python.log"
+	/usr/bin/python3 -m venv "$py" > "$log/$name-python.log" 2>&1 ||
+		die "no virtual environment (python3-venv?); see $log/$name-python.log"
 	site=$("$py/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 	cp -r "$MESON"/usr/lib/python3/dist-packages/* "$site/"
 	cp -r "$PYCOTAP"/usr/lib/python3/dist-packages/* "$site/"
@@ -117,7 +141,7 @@ if [ ! -x "$py/bin/meson" ] || [ "$(cat "$py/.snp-key" 2>/dev/null)" != "$MESON 
 fi
 
 options="--target-list=x86_64-softmmu --disable-docs --disable-user --disable-tools
-	--disable-guest-agent --without-default-features --enable-tcg --enable-pixman
+	--disable-guest-agent --without-default-features $options
 	--disable-install-blobs --disable-werror --disable-download
 	--enable-trace-backends=log"
 config="$TREE $CC $MESON $options"
@@ -128,9 +152,9 @@ if [ "$(cat "$OUT/.snp-config" 2>/dev/null)" != "$config" ]; then
 	mkdir -p "$OUT"
 	# A python of the user's own may come first in PATH.
 	# shellcheck disable=SC2016,SC2086
-	"$here/step.sh" "qemu configure" "$log/qemu-configure.log" 250 \
+	"$here/step.sh" "$name configure" "$log/$name-configure.log" 250 \
 		env PATH=/usr/bin:/bin sh -c 'cd "$1" && shift && "$@"' sh "$OUT" \
 		"$TREE/configure" --python="$py/bin/python3" --cc="$CC" --host-cc="$CC" $options
 	echo "$config" > "$OUT/.snp-config"
 fi
-"$here/step.sh" "qemu" "$log/qemu.log" 0 ninja -C "$OUT" -j "$JOBS" qemu-system-x86_64
+"$here/step.sh" "$name" "$log/$name.log" 0 ninja -C "$OUT" -j "$JOBS" qemu-system-x86_64
