@@ -282,13 +282,14 @@ check-series-fixtures: all series deps-series ## each of these checks rejects wh
 	$(Q)$(CHECK_SERIES)/checks.sh $(T)
 	$(if $(T),,$(Q)$(CHECK_SERIES)/versions.sh)
 
-# The hooks in QEMU, with the files of the platform
-QEMU_SERIES = BASE=qemu-10.0 LINUX="$(qemu_src)" FIXED=$(fixed_qemu) OUT=$(TOP)/build/series/qemu-10.0 \
+# The hooks in QEMU with the files of the platform, and what QEMU needs as a VMM
+OF	?= qemu-10.0
+QEMU_SERIES = BASE=$(OF) LINUX="$(qemu_src)" FIXED=$(fixed_qemu) OUT=$(TOP)/build/series/$(OF) \
 	VERSION=$(if $(filter-out 0,$(V)),$(V),1) V=0 $(meson_env)
 CHECK_QEMU_SERIES = $(VM)/lock.sh $(TOP)/build/.lock.qemu-series env $(QEMU_SERIES) $(TOP)/tools/series
 
 .PHONY: qemu-series
-qemu-series: fetch ## the patches of QEMU, complete, in build/series
+qemu-series: fetch ## the patches of QEMU, complete, in build/series; OF=qemu-10.0-vmm: those of the VMM
 	$(Q)$(LOCK) env $(QEMU_SERIES) $(TOP)/tools/series/make.sh
 
 .PHONY: check-qemu-series

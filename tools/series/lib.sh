@@ -12,7 +12,12 @@ die() { echo "${0##*/}: $*" >&2; exit 1; }
 destination() {
 	case $1 in
 	kernel/svm/*) echo "arch/x86/kvm/${1#kernel/}" ;;
-	uapi/asm/*) echo "arch/x86/include/$1" ;;
+	uapi/asm/*)
+		case $BASE in
+		qemu-*) echo "linux-headers/asm-x86/${1##*/}" ;;
+		*) echo "arch/x86/include/$1" ;;
+		esac
+		;;
 	selftests/*) echo "tools/testing/selftests/kvm/${1#selftests/}" ;;
 	tools/platform/target-i386-snp/*) echo "target/i386/snp/${1##*/}" ;;
 	tools/platform/hw-i386-snp/*) echo "hw/i386/snp/${1##*/}" ;;
@@ -26,6 +31,7 @@ plain_files() {
 	(
 		cd "$TOP" || exit
 		case $BASE in
+		qemu-10.0-vmm) find uapi/asm -type f ;;
 		qemu-10.0) find tools/platform/target-i386-snp tools/platform/hw-i386-snp -type f ;;
 		linux-*) find kernel/svm uapi/asm selftests/x86 selftests/lib selftests/include \
 			-type f -name '*.[ch]' ;;

@@ -11,7 +11,7 @@ bad=0
 say() { echo "$*"; bad=1; }
 
 case $BASE in
-qemu-*) want='[a-z0-9/_]+' as='<area>' ;;
+qemu-*) want='[a-z0-9/_-]+' as='<area>' ;;
 *) want='(Documentation: )?KVM' as=KVM ;;
 esac
 subject=$(g log -1 --format=%s "$COMMIT")

@@ -16,11 +16,11 @@ log=$OUT/builds/$key.log
 mkdir -p "$OUT/builds" "$OUT/top/patches/$BASE"
 if [ ! -f "$OUT/builds/$key.rc" ]; then
 	rc=0
-	[ ! -e "$OUT/unfinished" ] || (cd "$OUT/src" && echo "$files" | xargs touch -c)
+	[ ! -e "$OUT/unfinished" ] || [ ! -d "$OUT/src" ] || (cd "$OUT/src" && echo "$files" | xargs touch -c)
 	touch "$OUT/unfinished"
 	rm -f "$OUT/log/qemu.log"
 	git -C "$TREE" diff base "$COMMIT" > "$OUT/top/patches/$BASE/all.patch"
-	env QEMU="$LINUX" TOP="$OUT/top" TREE="$OUT/src" OUT="$OUT/qemu" LOGDIR="$OUT/log" V=0 \
+	env SERIES="$BASE" QEMU="$LINUX" TOP="$OUT/top" TREE="$OUT/src" OUT="$OUT/qemu" LOGDIR="$OUT/log" V=0 \
 		"$TOP/tools/vm/build-qemu.sh" > "$log.err" 2>&1 || rc=$?
 	# Interrupted: that is no result, and not to be remembered as one.
 	[ "$rc" -lt 128 ] || { cat "$log.err"; exit 1; }
