@@ -9,13 +9,16 @@ n=0 bad=0 last=
 # shellcheck source=tools/vm/ktap.sh
 . $dir/ktap.sh
 
+# Debian's, or one that was brought along
+qemu="qemu-system-x86_64"
+
 # snp_qemu VCPUS FIRMWARE OBJECT COMMAND-LINE ARGUMENT...: OBJECT are more options of
 # sev-snp-guest, each with a comma before it.
 snp_qemu() {
 	vcpus=$1 firmware=$2 object=$3 append=$4
 	shift 4
 	# -cpu: what AMD's own scripts give, on processors of every generation.
-	qemu-system-x86_64 -enable-kvm -cpu EPYC-v4 -smp "$vcpus" -m 320 \
+	"$qemu" -L /usr/share/qemu -enable-kvm -cpu EPYC-v4 -smp "$vcpus" -m 320 \
 		-machine q35,confidential-guest-support=sev0,memory-backend=ram0 \
 		-object memory-backend-memfd,id=ram0,size=320M,share=true \
 		-object "sev-snp-guest,id=sev0,cbitpos=51,reduced-phys-bits=5,policy=0x30000$object" \
@@ -29,6 +32,32 @@ needs_hashes() {
 		echo "1..0 # SKIP no OVMF.amdsev.fd: tools/fetch found no ovmf-amdsev"
 		exit 4
 	}
+}
+
+# predict FIRMWARE VCPUS ARGUMENT...: the digest
+predict() {
+	firmware=$1 vcpus=$2
+	shift 2
+	$dir/snp-digest --ovmf "$dir/$firmware" --vcpus "$vcpus" --cpu EPYC "$@"
+}
+
+base64_line() { base64 | tr -d '\n'; }
+
+# id_block DIGEST: options of sev-snp-guest that make firmware compare. ABI, table
+# "ID_BLOCK": family, image, version 1, SVN, policy. Nobody signed it: the emulated firmware
+# does not look.
+id_block() {
+	printf ',id-block=%s,id-auth=%s' \
+		"$(printf '%s%064d%s%s%s' "$1" 0 01000000 00000000 0000030000000000 |
+			xxd -r -p | base64_line)" "$(head -c 4096 /dev/zero | base64_line)"
+}
+
+# launch VCPUS FIRMWARE OBJECT COMMAND-LINE ARGUMENT...: up to the first instruction. Does
+# the guest run?
+launch() {
+	printf 'info status\nquit\n' | snp_qemu "$@" -serial none -monitor stdio > "$log"
+	grep -e 'VM status' -e "$qemu: [^w]" "$log" | sed 's/^/# /' | cut -c1-150
+	said 'VM status: running'
 }
 
 said() { grep -q -- "$1" "$log"; }
@@ -59,11 +88,11 @@ listen() {
 		*"guest: up"*) stage what_the_guest_does ;;
 		*"guest: end"*) stage shutdown ;;
 		# QEMU stops the guest, and waits for somebody to look at it.
-		*"KVM: unknown exit"* | *"Kernel panic"*) killall qemu-system-x86_64 ;;
+		*"KVM: unknown exit"* | *"Kernel panic"*) killall "$qemu" ;;
 		esac
 		case $line in
 		*"Linux version"* | *"Memory Encryption"* | *"SEV: "* | "guest: "* | *"smp: Brought"* | \
-		*"qemu-system-x86_64: "[!w]* | *"KVM: "* | *panic* | "ok "* | "not ok "* | "# "[!r]*)
+		*"$qemu: "[!w]* | *"KVM: "* | *panic* | "ok "* | "not ok "* | "# "[!r]*)
 			echo "# $line" | cut -c1-150
 			;;
 		esac
