@@ -27,6 +27,7 @@ awk 'length > 75 && !/^(Fixes|Link|[A-Z][a-z-]*-by): / && !/^ / { print "line of
 g log -1 --format=%b "$COMMIT" | grep -E '^Fixes: ' | grep -Ev '^Fixes: [0-9a-f]{12,40} \(".+"\)$' &&
 	say "a Fixes: tag is not 'Fixes: <12 digits> (\"<shortlog>\")'"
 # There is no history to look it up in.
+# shellcheck disable=SC2013
 for hash in $(sed -n 's/^Fixes: \([0-9a-f]*\).*/\1/p' "$OUT/body"); do
 	grep -qw "$hash" "$TOP/Documentation/hazards.rst" ||
 		say "Fixes: $hash is not in Documentation/hazards.rst, with where it is quoted"
