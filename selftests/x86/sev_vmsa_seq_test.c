@@ -562,7 +562,6 @@ static void check_vcpu(int id)
 		 want.flags, want.pending, want.pending_gpa);
 }
 
-
 static void check_all(void)
 {
 	int i;

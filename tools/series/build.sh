@@ -41,7 +41,8 @@ for m in kvm kvm-amd kvm-intel; do
 done
 
 # The lines between that of an object's compilation and the next step are the object's.
-awk -v said="$OUT/said" '
+# Older kernels print the whole path.
+awk -v said="$OUT/said" -v kvm="$kvm/" '
 	/^  / && $1 != "CHECK" {
 		if (file)
 			close(file)
@@ -49,6 +50,8 @@ awk -v said="$OUT/said" '
 	}
 	/^  CC.*\.o$/ {
 		file = $NF
+		if (index(file, kvm) == 1)
+			file = substr(file, length(kvm) + 1)
 		gsub("/", "%", file)
 		file = said "/" file
 		printf "" > file

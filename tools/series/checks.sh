@@ -61,6 +61,7 @@ for name in $names; do
 	check=$here/checks/$name.sh found=
 	for fixture in "$here/fixtures/$name.sh" "$here/fixtures/$name"-*.sh; do
 		[ -x "$fixture" ] || continue
+		for_base "$fixture" || continue
 		found=1
 		t "$name rejects fixtures/${fixture##*/}" rejects "$check" "$fixture"
 	done

@@ -64,12 +64,16 @@ base_paths() {
 	esac
 }
 
+# for_base FILE: a check or a fixture that names another base is none for this one
+for_base() {
+	case $BASE in "$(sed -n 's/^# base: //p' "$1")"*) ;; *) return 1 ;; esac
+}
+
 # chosen_checks [NAME...]: those, or all for BASE. Who sources this has set here.
 chosen_checks() {
 	# shellcheck disable=SC2154
 	for c in "$here"/checks/*.sh; do
-		of=$(sed -n 's/^# base: //p' "$c")
-		case $BASE in "$of"*) basename "$c" .sh ;; esac
+		! for_base "$c" || basename "$c" .sh
 	done > "$OUT/checks"
 	for name; do
 		grep -qxF "$name" "$OUT/checks" ||

@@ -9,12 +9,20 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 subject=$(git -C "$TREE" log -1 --format=%s "$COMMIT")
 git -C "$TREE" format-patch -q --stdout -1 "$COMMIT" > "$OUT/checkpatch.patch"
-rc=0 types=
-case $BASE in linux-*) types=--show-types ;; esac
-# spdxcheck.py is called by the name python3; one of the user's may lack python3-ply.
-# It wants a repository for the licences, and takes no work tree for one.
-cd "$OUT/git"
-PATH=/usr/bin:/bin perl "$LINUX/scripts/checkpatch.pl" --root="$LINUX" --strict --terse $types --no-summary \
+rc=0 types='' root=$LINUX
+cd "$TREE"
+case $BASE in
+linux-*)
+	# It calls spdxcheck.py, which takes the licences from the repository of the root.
+	types=--show-types root=$OUT/root
+	rm -rf "$root"
+	mkdir "$root"
+	ln -s "$LINUX"/* "$OUT/git/.git" "$root/"
+	cd "$root"
+	;;
+esac
+# By the name python3; one of the user's may lack python3-ply.
+PATH=/usr/bin:/bin perl "$LINUX/scripts/checkpatch.pl" --root="$root" --strict --terse $types --no-summary \
 	--color=never "$OUT/checkpatch.patch" > "$OUT/checkpatch.log" 2>&1 || rc=$?
 # Fields of an entry: type, pattern of the line, subject, reason
 bad=0
