@@ -30,7 +30,7 @@ echo "$LINUX" > "$OUT/.snp-linux"
 # shellcheck disable=SC2086
 key=$({ echo "$LINUX"; $CC --version; cat "$0" "$LINUX/Makefile" "$list" $patches
 	cat "$TOP"/tools/platform/hw-i386-snp/snp-ctl-regs.h "$TOP"/tools/vm/snpctl.h
-	find "$TOP"/selftests "$TOP"/uapi "$TOP"/tools/platform/tests/snp_guest_test.c "$TOP"/tools/platform/tests/sev_psp_fail_test.c \
+	find "$TOP"/selftests "$TOP"/uapi "$TOP"/tools/platform/tests/s*_test.c \
 		"$TOP"/tools/demo "$TOP"/tools/zap "$TOP"/tools/timeline -type f -exec sha256sum {} + |
 		sort; } | sha256sum)
 if [ -z "${FIXED:-}" ]; then
