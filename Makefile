@@ -221,7 +221,7 @@ demo-guest: kernel qemu modules runner guest ## a Debian guest with SEV-SNP by Q
 	$(Q)$(RUN) --select snp_linux_1 --show
 
 .PHONY: check-guest
-check-guest: kernel qemu modules runner guest qemu-vmm ## such guests as tests: 1, 2, 4 vCPUs, load, measured boot, vmsa-gpa
+check-guest: kernel qemu modules runner guest qemu-vmm ## such guests as tests: 1, 2, 4 vCPUs, load, measured boot, vmsa-gpa, lost pages
 	$(Q)$(RUN) --select "$(or $(T),guest)" $(RUN_ARGS)
 
 .PHONY: bench

@@ -29,7 +29,7 @@ qemu=$QEMU_ROOT/usr/bin/qemu-system-x86_64
 lib=$QEMU_ROOT/usr/lib/x86_64-linux-gnu
 
 key=$({ echo "$kernel $ovmf $amdsev $qemu"; cat "$here"/*.sh "$here/../vm/ktap.sh" \
-	"$OUT/report" "$OUT/snp-verify" "$DIGEST"; } | sha256sum)
+	"$OUT/report" "$OUT/snp-verify" "$OUT/punch" "$DIGEST"; } | sha256sum)
 [ "$(cat "$OUT/.snp-key" 2>/dev/null)" != "$key" ] || exit 0
 rm -f "$OUT/.snp-key"
 
@@ -68,7 +68,7 @@ mkdir -p "$root/guest" "$root/usr/bin" "$root/usr/lib/x86_64-linux-gnu" "$root/l
 pack "$guest" "$root/guest/initrd"
 cp "$kernel" "$root/guest/vmlinuz"
 cp "$ovmf" ${amdsev:+"$amdsev"} "$here"/*.sh "$here/../vm/ktap.sh" "$OUT/snp-verify" \
-	"$DIGEST" "$root/guest/"
+	"$OUT/punch" "$DIGEST" "$root/guest/"
 cp "$qemu" "$root/usr/bin/qemu-system-x86_64"
 cp "$QEMU_ROOT"/usr/share/qemu/kvmvapic.bin "$QEMU_ROOT"/usr/share/qemu/linuxboot_dma.bin \
 	"$root/usr/share/qemu/"

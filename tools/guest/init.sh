@@ -27,6 +27,8 @@ r=/sys/kernel/config/tsm/report/r
 mkdir $r
 head -c 64 /dev/zero > $r/inblob
 echo "guest: configfs-tsm: $(cat $r/provider), $(wc -c < $r/outblob) bytes"
+# The driver can't come back while there is one.
+rmdir $r
 
 dmesg | grep -e 'detected stall' -e 'soft lockup' -e 'Call Trace' -e 'blocked for more' \
 	-e 'BUG:' -e 'WARNING: CPU' || echo "guest: no complaint of the kernel"
@@ -54,12 +56,39 @@ stress() {
 	[ $answers -ne $((rounds * cpus)) ] || [ $stalls -gt 0 ] || echo "guest: stress: good"
 }
 
+# storm: the driver makes pages shared when it comes and private when it goes.
+storm() {
+	rounds=0
+	while [ ! -e /calm ] && rmmod sev_guest && insmod /lib/sev-guest.ko; do
+		rounds=$((rounds + 1))
+	done
+	[ ! -e /calm ] || [ ! -c /dev/sev-guest ] || echo "guest: storm: good, $rounds rounds"
+}
+
+case " $(cat /proc/cmdline) " in
+*" snp.storm "*)
+	echo "guest: storm begins"
+	storm &
+	storm=$!
+	;;
+esac
+
 case " $(cat /proc/cmdline) " in
 *" snp.stress="*)
 	s=$(sed 's/.*snp\.stress=\([0-9]*\).*/\1/' /proc/cmdline)
 	stress "$s"
 	;;
 esac
+
+if [ -n "${storm:-}" ]; then
+	touch /calm
+	wait "$storm"
+	report > /report
+	echo "guest: after the storm: report exits with $?"
+	# The processes of stress go on.
+	echo "guest: waits to be punched"
+	sleep 300
+fi
 
 # For a person, not for a test
 case " $(cat /proc/cmdline) " in
