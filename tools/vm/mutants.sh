@@ -35,7 +35,7 @@ restore() {
 	for f in $files; do
 		rsync -a --checksum --delete "$top/$f" "$copy/$(dirname "$f")/"
 	done
-	rsync -a --checksum --delete "$vm" "$copy/tools/"
+	rsync -a --checksum --delete "$vm" "$top/tools/series" "$copy/tools/"
 }
 
 build_modules() {
