@@ -29,11 +29,15 @@ static void fill_hsave(void *hsave)
 		rdmsrq(MSR_IA32_XSS, h->xss);
 }
 
-/* Returns FAULT if VMRUN itself faults, or its argument. */
-static noinline s64 vmrun(u64 pa)
+/*
+ * Returns FAULT if VMRUN itself faults, or its argument. GIF is clear: interrupts come
+ * only in the guest, and there only if they are on.
+ */
+static noinline s64 vmrun(u64 pa, bool irqs_on)
 {
+	if (irqs_on)
+		asm volatile("sti");
 	asm volatile("push %%rbp\n\t"
-		     "sti\n\t"
 		     "1: vmrun %%rax\n"
 		     "2: cli\n\t"
 		     "pop %%rbp\n"
@@ -45,8 +49,8 @@ static noinline s64 vmrun(u64 pa)
 	return pa;
 }
 
-/* One VMRUN. The exit may well be an interrupt of the host. */
-static s64 enter_guest(u64 vmcb_pa, void *hsave, u64 hsave_pa)
+/* One VMRUN. With @irqs_on the exit may well be an interrupt of the host. */
+static s64 enter_guest_irqs(u64 vmcb_pa, void *hsave, u64 hsave_pa, bool irqs_on)
 {
 	unsigned long flags;
 	u64 old_hsave;
@@ -58,12 +62,17 @@ static s64 enter_guest(u64 vmcb_pa, void *hsave, u64 hsave_pa)
 	fill_hsave(hsave);
 	wrmsrq(MSR_VM_HSAVE_PA, hsave_pa);
 	asm volatile("clgi");
-	r = vmrun(vmcb_pa);
+	r = vmrun(vmcb_pa, irqs_on);
 	wrmsrq(MSR_VM_HSAVE_PA, old_hsave);
 	kernel_fpu_end();
 	asm volatile("stgi");
 	local_irq_restore(flags);
 	return r;
+}
+
+static s64 enter_guest(u64 vmcb_pa, void *hsave, u64 hsave_pa)
+{
+	return enter_guest_irqs(vmcb_pa, hsave, hsave_pa, true);
 }
 
 #endif

@@ -11,9 +11,11 @@
  * No SNP is needed. Load it when kvm_amd has been loaded and no guest runs.
  */
 #include <kunit/test.h>
+#include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/irqflags.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -61,6 +63,7 @@ struct vm {
 	u64 npml4[512], npdpt[512];
 	u64 pd[512], pt[512], npd[512], npt[512];
 	u64 data[2][512];
+	u64 gdt[512], idt[512];
 	struct vmcb vmcb __aligned(PAGE_SIZE);
 	struct vmcb copy __aligned(PAGE_SIZE);
 	u8 hsave[PAGE_SIZE] __aligned(PAGE_SIZE);
@@ -446,7 +449,143 @@ static void tlb_control(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vm->vmcb.save.rax, 2);
 }
 
+/* What another CPU does while this one runs guests, in small portions. */
+static int racer_fn(void *work)
+{
+	while (!kthread_should_stop()) {
+		((void (*)(void))work)();
+		cond_resched();
+	}
+	return 0;
+}
+
+static void racer_stop(void *racer)
+{
+	kthread_stop(racer);
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+}
+
+/* Until the end of the test, however it ends. */
+static void racer_start(struct kunit *test, void (*work)(void))
+{
+	struct task_struct *racer;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "takes two CPUs");
+	racer = kthread_create(racer_fn, work, "snp_svm_racer");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(racer));
+	kthread_bind(racer, cpumask_next(0, cpu_online_mask));
+	set_cpus_allowed_ptr(current, cpumask_of(0));
+	wake_up_process(racer);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, racer_stop, racer), 0);
+}
+
+/*
+ * An interrupt that VMRUN injects is delivered once, also when the emulator looks up from
+ * the guest's code afterwards for another reason: here to let another CPU do alone what it
+ * can't do atomically.
+ */
+#define VECTOR		0x40
+#define GDT_CODE64	0x00af9b000000ffffULL
+#define GDT_DATA	0x00cf93000000ffffULL
+#define HANDLER		0x100
+#define INJECT_ROUNDS	2000
+
+/* mov $n, %ecx; 1: dec %ecx; jnz 1b; hlt */
+#define SPIN(n)		CODE(0xb9, (n) & 0xff, (n) >> 8 & 0xff, (n) >> 16 & 0xff, (n) >> 24, \
+			     0xff, 0xc9, 0x75, 0xfc, 0xf4)
+/* incq of the counter, whose distance is filled in; iretq */
+static const u8 handler[] = { 0x48, 0xff, 0x05, 0, 0, 0, 0, 0x48, 0xcf };
+
+CHANGE(inject,
+	c->intercepts[INTERCEPT_IRET / 32] &= ~BIT(INTERCEPT_IRET % 32);
+	c->event_inj = SVM_EVTINJ_VALID | SVM_EVTINJ_TYPE_INTR | VECTOR;
+	s->gdtr.base = virt_to_phys(vm->gdt); s->gdtr.limit = sizeof(vm->gdt) - 1;
+	s->idtr.base = virt_to_phys(vm->idt); s->idtr.limit = sizeof(vm->idt) - 1)
+
+static void misaligned_lock(void)
+{
+	static u64 two[2];
+	u32 *p = (u32 *)((u8 *)two + 1);
+	int i;
+
+	for (i = 0; i < 10; i++)
+		asm volatile("lock incl %0" : "+m" (*p));
+	udelay(10);
+}
+
+static void injected_once(struct kunit *test)
+{
+	const struct row row = { SPIN(10000), .change = change_inject };
+	struct vm *vm = test->priv;
+	u64 entry = virt_to_phys(vm->code) + HANDLER;
+	s32 distance = virt_to_phys(vm->data) - (entry + 7);
+	int i, bad_exits = 0;
+
+	racer_start(test, misaligned_lock);
+	vm->gdt[2] = GDT_CODE64;
+	vm->gdt[3] = GDT_DATA;
+	/* A present interrupt gate of 64 bits */
+	vm->idt[2 * VECTOR] = (entry & 0xffff) | 0x10 << 16 | 0x8eULL << 40 |
+			      (entry >> 16 & 0xffff) << 48;
+	vm->idt[2 * VECTOR + 1] = entry >> 32;
+	vm->data[0][0] = 0;
+
+	for (i = 0; i < INJECT_ROUNDS; i++) {
+		build(vm, &row);
+		memcpy(vm->code + HANDLER, handler, sizeof(handler));
+		memcpy(vm->code + HANDLER + 3, &distance, sizeof(distance));
+		/* Interrupts stay pending: an exit for one would hide the second delivery. */
+		enter_guest_irqs(virt_to_phys(&vm->vmcb), vm->hsave,
+				 virt_to_phys(vm->hsave), false);
+		bad_exits += exit_code_of(&vm->vmcb.control) != SVM_EXIT_HLT ||
+			     vm->vmcb.control.exit_int_info & SVM_EXITINTINFO_VALID;
+		cond_resched();
+	}
+
+	KUNIT_EXPECT_EQ(test, bad_exits, 0);
+	KUNIT_EXPECT_EQ(test, vm->data[0][0], INJECT_ROUNDS);
+}
+
+/*
+ * A CPU's nested paging, interrupt flag and intercepts are its own, whatever others do
+ * meanwhile. FLDENV is what a CPU once told the first one about.
+ */
+#define FLAG_ROUNDS	20000
+
+static void fpu_loads(void)
+{
+	u8 env[28];
+	int i;
+
+	kernel_fpu_begin();
+	asm volatile("fninit; fnstenv %0" : "=m" (env));
+	for (i = 0; i < 1000; i++)
+		asm volatile("fldenv %0" : : "m" (env));
+	kernel_fpu_end();
+}
+
+static void flags_of_their_own(struct kunit *test)
+{
+	/* mov %rbx, (%rax); hlt: what is written to is not in the nested table. */
+	static const struct row row = {
+		CODE(0x48, 0x89, 0x18, 0xf4), .rax = NOT_NESTED,
+	};
+	struct vm *vm = test->priv;
+	int i, lost = 0;
+
+	racer_start(test, fpu_loads);
+	for (i = 0; i < FLAG_ROUNDS; i++) {
+		run(test, vm, &row);
+		lost += exit_code_of(&vm->vmcb.control) != SVM_EXIT_NPF;
+	}
+
+	KUNIT_EXPECT_EQ(test, lost, 0);
+}
+
 static struct kunit_case svm_cases[] = {
+	KUNIT_CASE(injected_once),
+	KUNIT_CASE(flags_of_their_own),
 	KUNIT_CASE_PARAM(test_exit, exit_gen_params),
 	KUNIT_CASE_PARAM(test_refused, refused_gen_params),
 	KUNIT_CASE_PARAM(tlb_control, tlb_gen_params),
