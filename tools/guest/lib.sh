@@ -12,18 +12,26 @@ n=0 bad=0 last=
 # Debian's, or one that was brought along
 qemu="qemu-system-x86_64"
 
-# snp_qemu VCPUS FIRMWARE OBJECT COMMAND-LINE ARGUMENT...: OBJECT are more options of
-# sev-snp-guest, each with a comma before it.
-snp_qemu() {
-	vcpus=$1 firmware=$2 object=$3 append=$4
+# any_qemu VCPUS FIRMWARE COMMAND-LINE MACHINE ARGUMENT...: MACHINE are more options of
+# -machine, each with a comma before it.
+any_qemu() {
+	vcpus=$1 firmware=$2 append=$3 machine=$4
 	shift 4
 	# -cpu: what AMD's own scripts give, on processors of every generation.
 	"$qemu" -L /usr/share/qemu -enable-kvm -cpu EPYC-v4 -smp "$vcpus" -m 320 \
-		-machine q35,confidential-guest-support=sev0,memory-backend=ram0 \
+		-machine "q35,memory-backend=ram0$machine" \
 		-object memory-backend-memfd,id=ram0,size=320M,share=true \
-		-object "sev-snp-guest,id=sev0,cbitpos=51,reduced-phys-bits=5,policy=0x30000$object" \
 		-bios "$dir/$firmware" -kernel $dir/vmlinuz -append "$append" \
 		-nodefaults -display none -no-user-config -no-reboot "$@" 2>&1
+}
+
+# snp_qemu VCPUS FIRMWARE OBJECT COMMAND-LINE ARGUMENT...: OBJECT are more options of
+# sev-snp-guest.
+snp_qemu() {
+	vcpus=$1 firmware=$2 object=$3 append=$4
+	shift 4
+	any_qemu "$vcpus" "$firmware" "$append" ,confidential-guest-support=sev0 -object \
+		"sev-snp-guest,id=sev0,cbitpos=51,reduced-phys-bits=5,policy=0x30000$object" "$@"
 }
 
 # needs_hashes: leaves, if the package of the firmware for them could not be had
