@@ -429,9 +429,9 @@ void sev_snp_vmsa_built(struct kvm_vcpu *vcpu)
 	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
 
 	guard(mutex)(&vmsa->lock);
-	guard(read_lock)(&vcpu->kvm->mmu_lock);
 
-	WRITE_ONCE(vmsa->from_vcpu, false);
+	scoped_guard(read_lock, &vcpu->kvm->mmu_lock)
+		WRITE_ONCE(vmsa->from_vcpu, false);
 }
 
 /*
@@ -452,16 +452,18 @@ static int snp_vmsa_set_launch(struct kvm_vcpu *vcpu, u32 request, gpa_t gpa,
 	bool pending = request == KVM_SEV_SNP_VMSA_CREATE_ON_INIT;
 
 	guard(mutex)(&vmsa->lock);
-	guard(read_lock)(&kvm->mmu_lock);
 
-	if (VALID_PAGE(gpa) &&
-	    mmu_invalidate_retry_gfn(kvm, mmu_seq, gpa_to_gfn(gpa)))
-		return -EAGAIN;
+	scoped_guard(read_lock, &kvm->mmu_lock) {
+		if (VALID_PAGE(gpa) &&
+		    mmu_invalidate_retry_gfn(kvm, mmu_seq, gpa_to_gfn(gpa)))
+			return -EAGAIN;
 
-	snp_vmsa_set_gpa(vcpu, pending ? INVALID_PAGE : gpa, false);
-	snp_vmsa_set_pending(vcpu, pending, pending ? gpa : INVALID_PAGE);
-	WRITE_ONCE(vmsa->from_vcpu, from_vcpu);
-	vmsa->has_guest_vmsa = true;
+		snp_vmsa_set_gpa(vcpu, pending ? INVALID_PAGE : gpa, false);
+		snp_vmsa_set_pending(vcpu, pending, pending ? gpa : INVALID_PAGE);
+		WRITE_ONCE(vmsa->from_vcpu, from_vcpu);
+		vmsa->has_guest_vmsa = true;
+	}
+
 	return 0;
 }
 
@@ -539,10 +541,10 @@ static int snp_set_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
 			if (snp_vmsa_gpa_taken(vcpu, gpa))
 				return -EEXIST;
 
-			guard(srcu)(&kvm->srcu);
-
-			r = from_vcpu ? snp_vmsa_lookup_vacant(kvm, gpa) :
-					snp_vmsa_lookup(kvm, gpa, true, &pfn);
+			scoped_guard(srcu, &kvm->srcu)
+				r = from_vcpu ?
+				    snp_vmsa_lookup_vacant(kvm, gpa) :
+				    snp_vmsa_lookup(kvm, gpa, true, &pfn);
 			if (r)
 				return r;
 		}
