@@ -25,7 +25,7 @@ normal() {
 	sed -n 's/^\(not \)*ok [0-9]* \([a-z][^ ]*\) ([^)]*)\(.*\)$/\1ok \2\3/p' "$1" |
 		sed -e 's/ # / /' -e 's/machine-[0-9]*/machine-NN/' -e 's/; see .*//' \
 			-e 's/\(kernel log: WARNING\).*/\1/' -e 's/\(kernel log: BUG\).*/\1/' \
-			-e 's/ *$//' | sort
+			-e 's/\(Command line\): .*/\1/' -e 's/ *$//' | sort
 }
 
 echo "KTAP version 1"
@@ -48,6 +48,9 @@ fi
 [ "$rc" = 1 ]; result $? "red run has exit code 1"
 grep -q '^  *ok 2 two' "$RESULTS.out"; result $? "subtests are nested"
 grep -q 'run in a fresh machine' "$RESULTS.out"; result $? "a new machine is announced"
+grep -q '^# machine-.* stalled at boot.*second try' "$RESULTS.out" &&
+	[ "$(grep -c 'stalled at boot, before' "$RESULTS.out")" = 1 ]
+result $? "a stall at boot is announced, and forgiven once"
 grep -q '^# second_try: fail.*second try' "$RESULTS.out"; result $? "a second try is announced"
 
 runner --select passes
