@@ -25,16 +25,19 @@ said=$log
 
 # The whole tree, of links, with what the series changes in it.
 full=$OUT/full
-[ -d "$full" ] || { rm -rf "$full.new"; cp -rs "$LINUX" "$full.new"; mv "$full.new" "$full"; }
-{ g diff --name-only base series; g diff --name-only base "$COMMIT"; } | sort -u |
-	while read -r f; do
-		if [ ! -f "$TREE/$f" ]; then
-			rm -f "$full/$f"
-		elif ! cmp -s "$TREE/$f" "$full/$f"; then
-			mkdir -p "$full/$(dirname "$f")"
-			cp --remove-destination "$TREE/$f" "$full/$f"
-		fi
-	done
+[ -d "$full" ] || { rm -rf "$full.new" "$full.files"; cp -rs "$LINUX" "$full.new"; mv "$full.new" "$full"; }
+# Also what an earlier commit changed there, and this one does not
+{ cat "$OUT/full.files" 2>/dev/null || :; g diff --name-only base series
+	g diff --name-only base "$COMMIT"; } | sort -u > "$OUT/full.files.new"
+mv "$OUT/full.files.new" "$OUT/full.files"
+while read -r f; do
+	if [ ! -f "$TREE/$f" ]; then
+		rm -f "$full/$f"
+	elif ! cmp -s "$TREE/$f" "$full/$f"; then
+		mkdir -p "$full/$(dirname "$f")"
+		cp --remove-destination "$TREE/$f" "$full/$f"
+	fi
+done < "$OUT/full.files"
 
 # Those that the series adds, by the names that its Makefile.kvm has; and one that is
 # there, for commits that change the library. Older kernels call the directory x86_64.
