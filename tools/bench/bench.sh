@@ -23,7 +23,7 @@ least() { sort -n | head -n 1; }
 mkdir -p "$OUT"
 export OUT KERNEL FIRMWARE="$SEABIOS/usr/share/seabios:$QEMU_DATA/usr/share/qemu"
 echo "$me: an ordinary machine, 14 times" >&2
-"$here/plain.sh" 7 "$QEMU_PLAIN" "$QEMU_OURS" > "$OUT/plain"
+"$here/plain.sh" 7 "$QEMU_PLAIN" "$QEMU_OURS" > "$OUT/plain.runs"
 : > "$OUT/machine"
 run() {
 	"$@" > "$OUT/runner.log" 2>&1 || die "a run failed; see $OUT/runner.log and $RESULTS"
@@ -36,8 +36,8 @@ done
 run "$@" rmp
 cat "$RESULTS"/rmp.log >> "$OUT/machine"
 
-plain=$(awk -v q="$QEMU_PLAIN" '$1 == q { print $2 }' "$OUT/plain" | least)
-ours=$(awk -v q="$QEMU_OURS" '$1 == q { print $2 }' "$OUT/plain" | least)
+plain=$(awk -v q="$QEMU_PLAIN" '$1 == q { print $2 }' "$OUT/plain.runs" | least)
+ours=$(awk -v q="$QEMU_OURS" '$1 == q { print $2 }' "$OUT/plain.runs" | least)
 ordinary=$(sed -n 's/.*bench: ordinary guest: \([0-9.]*\) s.*/\1/p' "$OUT/machine" | least)
 snp=$(sed -n 's/.*bench: SNP guest: \([0-9.]*\) s.*/\1/p' "$OUT/machine" | least)
 ratio() { echo "$1 $2" | awk '{ printf "%.3f", $1 / $2 }'; }

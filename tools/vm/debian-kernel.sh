@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # debian-kernel.sh: lay out Debian's own kernel, unmodified, as if it was built here:
-# the image, its configuration, and the modules that KVM on SNP needs.
+# the image, its configuration, and the modules that KVM on SNP needs, and its tests.
 #
 #   DEBIAN  packages, as fetch.sh unpacked them    OUT  where to
 set -eu
@@ -11,7 +11,8 @@ set -eu
 
 die() { echo "debian-kernel: $*" >&2; exit 1; }
 
-[ "$(cat "$OUT/.snp-key" 2>/dev/null)" = "$DEBIAN" ] && exit 0
+key="$DEBIAN $(cksum < "$0")"
+[ "$(cat "$OUT/.snp-key" 2>/dev/null)" = "$key" ] && exit 0
 tree=$(echo "$DEBIAN"/usr/lib/modules/*)
 release=${tree##*/}
 [ -d "$tree/kernel" ] || die "want the modules of one kernel in $DEBIAN/usr/lib/modules"
@@ -28,7 +29,7 @@ ln -s "$config" "$OUT/.config"
 ln -s "$DEBIAN/usr/src/linux-headers-$release" "$OUT/headers"
 echo "$release" > "$OUT/include/config/kernel.release"
 
-todo="kvm-amd ccp"
+todo="kvm-amd ccp hwpoison-inject"
 while [ -n "$todo" ]; do
 	name=${todo%% *}
 	todo=$(echo "${todo#"$name"}" | sed 's/^ *//')
@@ -42,4 +43,4 @@ while [ -n "$todo" ]; do
 	todo="$todo $(/sbin/modinfo -F depends "$OUT/modules/$name.ko" | tr ',' ' ')"
 	todo=$(echo "$todo" | sed 's/^ *//; s/ *$//')
 done
-echo "$DEBIAN" > "$OUT/.snp-key"
+echo "$key" > "$OUT/.snp-key"
