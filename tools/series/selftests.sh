@@ -27,9 +27,9 @@ said=$log
 full=$OUT/full
 [ -d "$full" ] || { rm -rf "$full.new" "$full.files"; cp -rs "$LINUX" "$full.new"; mv "$full.new" "$full"; }
 # Also what an earlier commit changed there, and this one does not
-{ cat "$OUT/full.files" 2>/dev/null || :; g diff --name-only base series
-	g diff --name-only base "$COMMIT"; } | sort -u > "$OUT/full.files.new"
-mv "$OUT/full.files.new" "$OUT/full.files"
+{ cat "$full.files" 2>/dev/null || :; g diff --name-only base series
+	g diff --name-only base "$COMMIT"; } | sort -u > "$full.files.new"
+mv "$full.files.new" "$full.files"
 while read -r f; do
 	if [ ! -f "$TREE/$f" ]; then
 		rm -f "$full/$f"
@@ -37,7 +37,7 @@ while read -r f; do
 		mkdir -p "$full/$(dirname "$f")"
 		cp --remove-destination "$TREE/$f" "$full/$f"
 	fi
-done < "$OUT/full.files"
+done < "$full.files"
 
 # Those that the series adds, by the names that its Makefile.kvm has; and one that is
 # there, for commits that change the library. Older kernels call the directory x86_64.

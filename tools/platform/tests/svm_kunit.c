@@ -2,7 +2,8 @@
 /*
  * What an exit of a plain SVM guest tells the hypervisor, seen from the kernel:
  * the next RIP, the decode assists, the bytes of the instruction; and what is
- * left of the VMCB when VMRUN refuses it.
+ * left of the VMCB when VMRUN refuses it. And what another CPU, which runs no guest, must
+ * not change of a guest's run.
  *
  * A guest in 64-bit mode runs one instruction, everything is intercepted, and
  * the fields that the exit has to write hold garbage before. What is expected
