@@ -6,10 +6,12 @@
  * after it, and no vCPU of the VM may change by it.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,6 +71,21 @@ static struct snp_vmsa *good_vmsa(struct snp_vm *s, int cpu)
 static void launch_vmsa(struct snp_vm *s, u64 gpa, int cpu)
 {
 	snp_launch_page(s, gpa, good_vmsa(s, cpu), KVM_SEV_SNP_PAGE_TYPE_VMSA);
+}
+
+/* Memslots that never had a guest_memfd, and that have none any more. */
+static void add_slots_without_gmem(struct snp_vm *s)
+{
+	int fd;
+
+	vm_userspace_mem_region_add(s->vm, VM_MEM_SRC_ANONYMOUS, ANON_SLOT_GPA, ANON_SLOT,
+				    EXTRA_SLOT_PAGES, 0);
+	vm_mem_set_private(s->vm, ANON_SLOT_GPA, EXTRA_SLOT_PAGES * PAGE_SIZE);
+	fd = vm_create_guest_memfd(s->vm, EXTRA_SLOT_PAGES * PAGE_SIZE, 0);
+	vm_set_user_memory_region2(s->vm, CLOSED_SLOT, KVM_MEM_GUEST_MEMFD, CLOSED_SLOT_GPA,
+				   EXTRA_SLOT_PAGES * PAGE_SIZE, NULL, fd, 0);
+	vm_mem_set_private(s->vm, CLOSED_SLOT_GPA, EXTRA_SLOT_PAGES * PAGE_SIZE);
+	close(fd);
 }
 
 /*
@@ -149,7 +166,7 @@ static const struct {
 } bad_pages[] = {
 	{ "not 4K aligned, +1", PAGE(FREE) + 1, EINVAL, EINVAL },
 	{ "not 4K aligned, +2048", PAGE(FREE) + 2048, EINVAL, EINVAL },
-	{ "beyond the address width", BIT_ULL(52) | PAGE(FREE), EINVAL, EINVAL },
+	{ "beyond what is architectural", BIT_ULL(52) | PAGE(FREE), EINVAL, EINVAL },
 	{ "bit 63", BIT_ULL(63) | PAGE(FREE), EINVAL, EINVAL },
 	{ "GPA_NONE", KVM_SEV_SNP_VMSA_GPA_NONE, EINVAL, EINVAL },
 	{ "2M aligned", SNP_VMSA_GPA(0), ERANGE, ERANGE },
@@ -192,6 +209,17 @@ static void assert_all_refused(struct snp_vm *s, bool finished)
 			.request = CREATE, .gpa = PAGE(FREE), .sev_features = FEAT ^ BIT_ULL(i),
 		};
 		snprintf(what, sizeof(what), "SEV_FEATURES, bit %d wrong", i);
+		assert_set_refused(s, what, set, EINVAL);
+	}
+
+	/* Bits that this CPU does not have; 51 is the C-bit. */
+	for (i = kvm_cpu_property(X86_PROPERTY_MAX_PHY_ADDR); i < 51; i++) {
+		set = (struct kvm_sev_snp_set_vmsa){
+			.request = CREATE, .gpa = BIT_ULL(i) | PAGE(FREE), .sev_features = FEAT,
+		};
+		snprintf(what, sizeof(what), "beyond the address width, bit %d", i);
+		assert_set_refused(s, what, set, EINVAL);
+		set.request = ON_INIT;
 		assert_set_refused(s, what, set, EINVAL);
 	}
 
@@ -306,21 +334,14 @@ FIXTURE_VARIANT_ADD(refused, on_init_lost) {
 FIXTURE_SETUP(refused)
 {
 	struct snp_vm *s;
-	int fd, i;
+	int i;
 
 	SNP_REQUIRE_UAPI();
 
 	s = snp_vm_create(NR_VCPUS, guest_done);
 	self->s = s;
 
-	vm_userspace_mem_region_add(s->vm, VM_MEM_SRC_ANONYMOUS, ANON_SLOT_GPA, ANON_SLOT,
-				    EXTRA_SLOT_PAGES, 0);
-	vm_mem_set_private(s->vm, ANON_SLOT_GPA, EXTRA_SLOT_PAGES * PAGE_SIZE);
-	fd = vm_create_guest_memfd(s->vm, EXTRA_SLOT_PAGES * PAGE_SIZE, 0);
-	vm_set_user_memory_region2(s->vm, CLOSED_SLOT, KVM_MEM_GUEST_MEMFD, CLOSED_SLOT_GPA,
-				   EXTRA_SLOT_PAGES * PAGE_SIZE, NULL, fd, 0);
-	vm_mem_set_private(s->vm, CLOSED_SLOT_GPA, EXTRA_SLOT_PAGES * PAGE_SIZE);
-	close(fd);
+	add_slots_without_gmem(s);
 
 	s->predict = true;
 	snp_launch_start(s);
@@ -468,6 +489,57 @@ TEST_F(launch, before_start)
 	ret = __snp_launch_page(s, PAGE(FREE), good_vmsa(s, 0), KVM_SEV_SNP_PAGE_TYPE_VMSA, NULL);
 	TEST_ASSERT(ret == -1 && errno == EINVAL,
 		    "LAUNCH_UPDATE before LAUNCH_START: %d, errno %d", ret, errno);
+}
+
+/*
+ * LAUNCH_FINISH has measured the vCPUs and failed: what is refused then is what is
+ * refused after the launch, and a request waits for KVM_RUN.
+ */
+TEST_F(launch, between_finishes)
+{
+	struct kvm_sev_snp_set_vmsa set = {
+		.request = CREATE, .flags = FROM_VCPU, .gpa = PAGE(EMPTY), .sev_features = FEAT,
+	};
+	struct snp_vm *s = self->s;
+	struct kvm_sev_snp_get_vmsa get;
+	u32 fw_error;
+	int ret;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	launch_vmsa(s, PAGE(OWN), 0);
+	launch_vmsa(s, PAGE(FREE), 1);
+	launch_vmsa(s, PAGE(TAKEN), 1);
+	snp_set_vmsa(s->vcpu[0], CREATE, PAGE(OWN));
+	snp_set_vmsa(s->vcpu[1], CREATE, PAGE(TAKEN));
+	s->digest[0] ^= 1;
+	ret = __snp_launch_finish(s, s->digest, &fw_error);
+	TEST_ASSERT(ret == -1 && errno == EIO && fw_error == SEV_RET_BAD_MEASUREMENT,
+		    "wrong digest: returned %d, errno %d, firmware 0x%x", ret, errno, fw_error);
+	s->digest[0] ^= 1;
+
+	assert_set_refused(s, "FROM_VCPU, measured", set, EINVAL);
+	set.flags = 0;
+	set.gpa = PAGE(TAKEN);
+	assert_set_refused(s, "of another vCPU, measured", set, EEXIST);
+	set.gpa = PAGE(EMPTY);
+	assert_set_refused(s, "not populated, measured", set, ENOENT);
+
+	snp_set_vmsa(s->vcpu[1], CREATE, PAGE(FREE));
+	snp_get_vmsa(s->vcpu[1], &get);
+	TEST_ASSERT_EQ(get.state, KVM_SEV_SNP_VMSA_STATE_GUEST);
+	TEST_ASSERT_EQ(get.gpa, PAGE(TAKEN));
+	TEST_ASSERT_EQ(get.pending, 1);
+	TEST_ASSERT_EQ(get.pending_gpa, PAGE(FREE));
+
+	TEST_ASSERT(!__snp_launch_finish(s, s->digest, &fw_error),
+		    "second LAUNCH_FINISH: errno %d, firmware 0x%x", errno, fw_error);
+	snp_run_to_term(s, 0, TERM_DONE);
+	snp_run_to_term(s, 1, TERM_DONE);
+	snp_get_vmsa(s->vcpu[1], &get);
+	TEST_ASSERT_EQ(get.gpa, PAGE(FREE));
+	TEST_ASSERT_EQ(get.pending, 0);
 }
 
 /* KVM protects the state of vCPUs at the end of the launch, once. */
@@ -644,9 +716,8 @@ TEST_F(launch, wrong_file)
 
 TEST(not_snp)
 {
-	u64 types = kvm_check_cap(KVM_CAP_VM_TYPES);
-	struct kvm_vm *vm, *other;
 	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
 
 	SNP_REQUIRE_UAPI();
 
@@ -658,22 +729,39 @@ TEST(not_snp)
 	assert_fd_refuses(__vm_vcpu_add(vm, 0)->fd, "SNP VM before INIT2", ENOTTY);
 	kvm_vm_free(vm);
 
-	if (types & BIT(KVM_X86_SEV_VM)) {
-		vm = vm_sev_create_with_one_vcpu(KVM_X86_SEV_VM, NULL, &vcpu);
-		assert_fd_refuses(vcpu->fd, "SEV VM", ENOTTY);
-		kvm_vm_free(vm);
-	}
+}
 
-	if (types & BIT(KVM_X86_SEV_ES_VM)) {
-		vm = vm_sev_create_with_one_vcpu(KVM_X86_SEV_ES_VM, NULL, &vcpu);
-		assert_fd_refuses(vcpu->fd, "SEV-ES VM", ENOTTY);
+TEST(not_snp_but_sev)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
 
-		other = vm_create_barebones();
-		vm_enable_cap(other, KVM_CAP_VM_COPY_ENC_CONTEXT_FROM, vm->fd);
-		assert_fd_refuses(__vm_vcpu_add(other, 0)->fd, "mirror of an SEV-ES VM", ENOTTY);
-		kvm_vm_free(other);
-		kvm_vm_free(vm);
-	}
+	SNP_REQUIRE_UAPI();
+	if (!(kvm_check_cap(KVM_CAP_VM_TYPES) & BIT(KVM_X86_SEV_VM)))
+		SKIP(return, "no SEV VMs");
+
+	vm = vm_sev_create_with_one_vcpu(KVM_X86_SEV_VM, NULL, &vcpu);
+	assert_fd_refuses(vcpu->fd, "SEV VM", ENOTTY);
+	kvm_vm_free(vm);
+}
+
+TEST(not_snp_but_sev_es)
+{
+	struct kvm_vm *vm, *other;
+	struct kvm_vcpu *vcpu;
+
+	SNP_REQUIRE_UAPI();
+	if (!(kvm_check_cap(KVM_CAP_VM_TYPES) & BIT(KVM_X86_SEV_ES_VM)))
+		SKIP(return, "no SEV-ES VMs");
+
+	vm = vm_sev_create_with_one_vcpu(KVM_X86_SEV_ES_VM, NULL, &vcpu);
+	assert_fd_refuses(vcpu->fd, "SEV-ES VM", ENOTTY);
+
+	other = vm_create_barebones();
+	vm_enable_cap(other, KVM_CAP_VM_COPY_ENC_CONTEXT_FROM, vm->fd);
+	assert_fd_refuses(__vm_vcpu_add(other, 0)->fd, "mirror of an SEV-ES VM", ENOTTY);
+	kvm_vm_free(other);
+	kvm_vm_free(vm);
 }
 
 /* The state of a VM that is no more SEV's, and of the one that got it. */
@@ -744,6 +832,14 @@ static void assert_update_refused(struct snp_vm *s, const char *what,
 	TEST_ASSERT(!memcmp(&before, &after, sizeof(before)), "%s: a state changed", what);
 }
 
+static void assert_update_refused_at(struct snp_vm *s, const char *what, void *update)
+{
+	int ret = snp_vm_cmd(s->vm, KVM_SEV_SNP_LAUNCH_UPDATE, update, NULL);
+
+	TEST_ASSERT(ret == -1 && errno == EFAULT, "structure %s: returned %d, errno %d", what,
+		    ret, ret ? errno : 0);
+}
+
 static void assert_contents_refused(struct snp_vm *s, const char *what, struct snp_vmsa *vmsa)
 {
 	assert_update_refused(s, what, UPDATE(PAGE(FREE), vmsa, PAGE_SIZE), EINVAL);
@@ -757,6 +853,7 @@ TEST_F(launch, update)
 	u8 *p = map_edges();
 	char what[64];
 
+	add_slots_without_gmem(s);
 	s->predict = true;
 	snp_launch_start(s);
 	snp_launch_memory(s);
@@ -765,7 +862,11 @@ TEST_F(launch, update)
 	vmsa = good_vmsa(s, 0);
 	assert_update_refused(s, "length 0", UPDATE(PAGE(FREE), vmsa, 0), EINVAL);
 	assert_update_refused(s, "length 4095", UPDATE(PAGE(FREE), vmsa, 4095), EINVAL);
-	assert_update_refused(s, "flag 0", UPDATE(PAGE(FREE), vmsa, PAGE_SIZE, .flags = 1), EINVAL);
+	for (i = 0; i < 16; i++) {
+		snprintf(what, sizeof(what), "flag %d", i);
+		assert_update_refused(s, what,
+				      UPDATE(PAGE(FREE), vmsa, PAGE_SIZE, .flags = BIT(i)), EINVAL);
+	}
 	assert_update_refused(s, "no contents", UPDATE(PAGE(FREE), 0, PAGE_SIZE), EINVAL);
 	assert_update_refused(s, "contents not aligned",
 			      UPDATE(PAGE(FREE), (u8 *)vmsa + 8, PAGE_SIZE), EINVAL);
@@ -773,6 +874,12 @@ TEST_F(launch, update)
 			      UPDATE(PAGE(FREE), p + PAGE_SIZE, PAGE_SIZE), EFAULT);
 	assert_update_refused(s, "2M aligned", UPDATE(SNP_VMSA_GPA(0), vmsa, PAGE_SIZE), ERANGE);
 	assert_update_refused(s, "no memslot", UPDATE(NO_MEMSLOT_GPA, vmsa, PAGE_SIZE), EINVAL);
+	assert_update_refused(s, "memslot without guest_memfd",
+			      UPDATE(ANON_SLOT_GPA + PAGE_SIZE, vmsa, PAGE_SIZE), EINVAL);
+	assert_update_refused(s, "guest_memfd closed",
+			      UPDATE(CLOSED_SLOT_GPA + PAGE_SIZE, vmsa, PAGE_SIZE), EFAULT);
+	assert_update_refused_at(s, "unmapped", p + PAGE_SIZE);
+	assert_update_refused_at(s, "ends in an unmapped page", p + PAGE_SIZE - 8);
 	assert_update_refused(s, "populated", UPDATE(PAGE(OWN), vmsa, PAGE_SIZE), EEXIST);
 	vm_mem_set_shared(s->vm, PAGE(FREE), PAGE_SIZE);
 	assert_update_refused(s, "shared", UPDATE(PAGE(FREE), vmsa, PAGE_SIZE), EINVAL);
@@ -802,6 +909,40 @@ TEST_F(launch, update)
 			      UPDATE(PAGE(EMPTY), good_vmsa(s, 0), PAGE_SIZE), EIO);
 	snp_run_to_term(s, 0, TERM_DONE);
 	munmap(p, 3 * PAGE_SIZE);
+}
+
+static void no_handler(int sig)
+{
+}
+
+/* A signal that comes early enough: a page that is refused can be tried for ever. */
+TEST_F(launch, update_interrupted)
+{
+	struct itimerval it = { .it_value.tv_usec = 50, .it_interval.tv_usec = 50 };
+	struct sigaction sa = { .sa_handler = no_handler };
+	struct kvm_sev_snp_launch_update update;
+	double end = snp_now() + SNP_SOON;
+	struct snp_vm *s = self->s;
+	int ret, err;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	launch_vmsa(s, PAGE(OWN), 0);
+	sigaction(SIGALRM, &sa, NULL);
+	TEST_ASSERT(!setitimer(ITIMER_REAL, &it, NULL), "setitimer(): errno %d", errno);
+	do {
+		update = UPDATE(PAGE(OWN), page_buf, PAGE_SIZE);
+		ret = update_vmsa(s, &update);
+		err = errno;
+	} while (ret == -1 && err == EEXIST && snp_now() < end);
+	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);
+	TEST_ASSERT(ret == -1 && err == EINTR, "LAUNCH_UPDATE returned %d, errno %d", ret, err);
+
+	snp_set_vmsa(s->vcpu[0], CREATE, PAGE(OWN));
+	snp_set_vmsa(s->vcpu[1], DESTROY, 0);
+	TEST_ASSERT(!__snp_launch_finish(s, s->digest, NULL), "LAUNCH_FINISH: errno %d", errno);
+	snp_run_to_term(s, 0, TERM_DONE);
 }
 
 /* Of several pages those before the first bad one are in, and the rest is told. */

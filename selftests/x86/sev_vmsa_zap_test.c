@@ -34,6 +34,7 @@
 #define AP_GPA			SNP_VMSA_GPA(1)
 #define BSP_GPA			SNP_VMSA_GPA(3)
 #define NEIGHBOUR_GPA		SNP_VMSA_GPA(2)
+#define THIRD_GPA		SNP_VMSA_GPA(3)
 
 #define GO_NO_CREATE		(~0ULL)
 #define TERM_DONE		0x51
@@ -393,7 +394,6 @@ TEST_F(zap, memslot_is_no_zap)
 	struct zap *z = &self->z;
 	struct userspace_mem_region *region = memslot2region(z->s->vm, SNP_VMSA_SLOT);
 	struct kvm_userspace_memory_region2 slot = region->region;
-	struct kvm_run *run = z->s->vcpu[1]->run;
 
 	REQUIRE_UAPI(z);
 
@@ -402,10 +402,7 @@ TEST_F(zap, memslot_is_no_zap)
 
 	slot.memory_size = 0;
 	vm_ioctl(z->s->vm, KVM_SET_USER_MEMORY_REGION2, &slot);
-	TEST_ASSERT(__vcpu_run(z->s->vcpu[1]) == -1 && errno == EFAULT &&
-		    run->exit_reason == KVM_EXIT_MEMORY_FAULT && run->memory_fault.gpa == AP_GPA,
-		    "without the memslot: errno %d, exit %s", errno,
-		    exit_reason_str(run->exit_reason));
+	snp_run_to_vmsa_missing(z->s->vcpu[1], AP_GPA);
 	snp_get_vmsa(z->s->vcpu[1], &get);
 	TEST_ASSERT_EQ(get.state, KVM_SEV_SNP_VMSA_STATE_GUEST);
 
@@ -416,9 +413,6 @@ TEST_F(zap, memslot_is_no_zap)
 /*
  * The vCPU runs
  */
-
-/* A wait that ends much earlier, or is too long. */
-#define LONG		10
 
 static void start_runner(struct zap *z, int vcpu)
 {
@@ -435,12 +429,12 @@ static void zap_running(struct zap *z, u64 gpa, u64 token, bool shared_first, in
 
 	mbox->token = 0;
 	snp_worker_go(w);
-	TEST_ASSERT(snp_wait_for(LONG, mbox->token == token || snp_worker_done(w)) &&
+	TEST_ASSERT(snp_wait_for(SNP_SOON, mbox->token == token || snp_worker_done(w)) &&
 		    mbox->token == token,
 		    "zap %d: the vCPU does not start, KVM_RUN %d, errno %d, exit %s", w->nr_go,
 		    w->ret, w->err, exit_reason_str(z->s->vcpu[w->vcpu]->run->exit_reason));
 	count = mbox->count;
-	TEST_ASSERT(snp_wait_for(LONG, mbox->count != count), "zap %d: the vCPU does not run",
+	TEST_ASSERT(snp_wait_for(SNP_SOON, mbox->count != count), "zap %d: the vCPU does not run",
 		    w->nr_go);
 	while (delay--)
 		asm volatile("pause");
@@ -449,7 +443,7 @@ static void zap_running(struct zap *z, u64 gpa, u64 token, bool shared_first, in
 
 	/* The hole is there: so the vCPU is out of the guest, and stays out. */
 	count = mbox->count;
-	TEST_ASSERT(snp_wait_for(LONG, snp_worker_done(w)),
+	TEST_ASSERT(snp_wait_for(SNP_SOON, snp_worker_done(w)),
 		    "zap %d: the vCPU runs on, %lu counts since its VMSA was freed", w->nr_go,
 		    (unsigned long)(mbox->count - count));
 	TEST_ASSERT(mbox->count == count,
@@ -506,6 +500,72 @@ TEST_F_TIMEOUT(running, shared_punch, 300)
 	running(&self->z, true);
 }
 
+/*
+ * SET_VMSA is for a vCPU that is in KVM_RUN, in the guest or waiting there, and
+ * takes effect without its return.
+ */
+
+static void set_now(struct zap *z, u32 request, u64 gpa, u32 state, u64 state_gpa)
+{
+	struct kvm_vcpu *ap = z->s->vcpu[1];
+	struct kvm_sev_snp_get_vmsa get;
+
+	snp_set_vmsa(ap, request, gpa);
+	TEST_ASSERT(snp_wait_for(SNP_SOON, ({
+			snp_get_vmsa(ap, &get);
+			!get.pending || snp_worker_done(&z->runner);
+		    })) && !get.pending, "SET_VMSA(request %u) is still pending", request);
+	TEST_ASSERT_EQ(get.state, state);
+	TEST_ASSERT_EQ(get.gpa, state_gpa);
+}
+
+static void set_now_and_runs(struct zap *z, u64 gpa, u64 token)
+{
+	volatile struct snp_mbox *mbox = z->s->mbox[1];
+	u64 count;
+
+	mbox->token = 0;
+	set_now(z, KVM_SEV_SNP_VMSA_CREATE, gpa, KVM_SEV_SNP_VMSA_STATE_GUEST, gpa);
+	TEST_ASSERT(snp_wait_for(SNP_SOON, mbox->token == token),
+		    "the vCPU does not start from 0x%lx", (unsigned long)gpa);
+	count = mbox->count;
+	TEST_ASSERT(snp_wait_for(SNP_SOON, mbox->count != count), "the vCPU does not run");
+	TEST_ASSERT(!snp_worker_done(&z->runner), "KVM_RUN returned %d, errno %d, exit %s",
+		    z->runner.ret, z->runner.err, exit_reason_str(z->s->vcpu[1]->run->exit_reason));
+}
+
+TEST_F_TIMEOUT(running, set_vmsa_in_kvm_run, 300)
+{
+	static const u64 gpas[] = { AP_GPA, NEIGHBOUR_GPA, THIRD_GPA };
+	volatile struct snp_mbox *mbox;
+	struct zap *z = &self->z;
+	u64 count;
+	int i, j;
+
+	REQUIRE_UAPI(z);
+	mbox = z->s->mbox[1];
+
+	/* A vCPU that was never given anything waits in KVM_RUN. */
+	snp_worker_go(&z->runner);
+	for (i = 0; i < 20; i++) {
+		for (j = 0; j < ARRAY_SIZE(gpas); j++) {
+			make_vmsa(z, gpas[j], GO_NO_CREATE);
+			/* Out of the wait, or from one VMSA to the next. */
+			set_now_and_runs(z, gpas[j], z->round);
+		}
+
+		set_now(z, KVM_SEV_SNP_VMSA_DESTROY, 0, KVM_SEV_SNP_VMSA_STATE_NONE,
+			KVM_SEV_SNP_VMSA_GPA_NONE);
+		count = mbox->count;
+		TEST_ASSERT(!snp_wait_for(0.02, mbox->count != count ||
+						snp_worker_done(&z->runner)),
+			    "round %d: after DESTROY the vCPU runs, or KVM_RUN returns", i);
+	}
+	snp_worker_interrupt(&z->runner);
+	TEST_ASSERT(z->runner.ret == -1 && z->runner.err == EINTR,
+		    "KVM_RUN returned %d, errno %d", z->runner.ret, z->runner.err);
+}
+
 #define REQUIRE_2_CPUS()						\
 	do {								\
 		if (sysconf(_SC_NPROCESSORS_ONLN) < 2)			\
@@ -560,8 +620,9 @@ TEST(bsp_before_first_run)
  * What a VMM can try without the guest: neither the old place nor the state of the
  * vCPU gives it a VMSA again, and the launch is over.
  */
-static void assert_bsp_is_lost(struct zap *z, int create_err)
+static void assert_bsp_is_lost(struct zap *z, bool shared)
 {
+	static u8 page[PAGE_SIZE] __aligned(PAGE_SIZE);
 	struct kvm_vcpu *bsp = z->s->vcpu[0];
 	struct kvm_sev_snp_set_vmsa set = {
 		.request = KVM_SEV_SNP_VMSA_CREATE,
@@ -571,12 +632,16 @@ static void assert_bsp_is_lost(struct zap *z, int create_err)
 	};
 
 	TEST_ASSERT(__snp_set_vmsa(bsp, KVM_SEV_SNP_VMSA_CREATE, BSP_GPA) &&
-		    errno == create_err, "CREATE at the lost page: errno %d", errno);
+		    errno == (shared ? EPERM : ENOENT), "CREATE at the lost page: errno %d", errno);
 	TEST_ASSERT(snp_vcpu_cmd(bsp, KVM_SEV_SNP_SET_VMSA, &set, NULL) && errno == EINVAL,
 		    "FROM_VCPU after the launch: errno %d", errno);
-	TEST_ASSERT(__snp_launch_page(z->s, BSP_GPA, z->s->mbox[0], KVM_SEV_SNP_PAGE_TYPE_VMSA,
-				      NULL), "LAUNCH_UPDATE after the launch");
-	TEST_ASSERT(__snp_launch_finish(z->s, NULL, NULL), "LAUNCH_FINISH after the launch");
+	/* A VMSA as it was: it is firmware that says no, unless KVM does before. */
+	snp_vmsa_init(z->s, (void *)page, 0, snp_guest_entry_regs);
+	TEST_ASSERT(__snp_launch_page(z->s, BSP_GPA, page, KVM_SEV_SNP_PAGE_TYPE_VMSA, NULL) &&
+		    errno == (shared ? EINVAL : EIO), "LAUNCH_UPDATE after the launch: errno %d",
+		    errno);
+	TEST_ASSERT(__snp_launch_finish(z->s, NULL, NULL) && errno == EINVAL,
+		    "LAUNCH_FINISH after the launch: errno %d", errno);
 }
 
 static void bsp_paused(struct zap *z, bool shared_first)
@@ -585,7 +650,7 @@ static void bsp_paused(struct zap *z, bool shared_first)
 	snp_run_to_sync(z->s, 0, 0);
 	zap(z, BSP_GPA, shared_first);
 	run_to_gone(z, 0, BSP_GPA);
-	assert_bsp_is_lost(z, shared_first ? EPERM : ENOENT);
+	assert_bsp_is_lost(z, shared_first);
 	run_to_gone(z, 0, BSP_GPA);
 	bsp_runs_again(z);
 }

@@ -287,7 +287,12 @@ void snp_worker_go(struct snp_worker *w);
 bool snp_worker_done(struct snp_worker *w);
 void snp_worker_stop(struct snp_worker *w);
 
+void snp_worker_interrupt(struct snp_worker *w);
+
 double snp_now(void);
+
+/* Seconds: long enough for an emulated machine on a busy host. */
+#define SNP_SOON	30
 
 /* True if it took less than @seconds. */
 #define snp_wait_for(seconds, cond)				\

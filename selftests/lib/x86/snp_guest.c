@@ -4,6 +4,7 @@
  * is accessed as volatile: the other side runs at the same time.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -774,6 +775,23 @@ void snp_worker_go(struct snp_worker *w)
 bool snp_worker_done(struct snp_worker *w)
 {
 	return __atomic_load_n(&w->nr_done, __ATOMIC_ACQUIRE) == w->nr_go;
+}
+
+static void no_handler(int sig)
+{
+}
+
+/* Makes the worker's KVM_RUN return -EINTR, by SIGALRM. */
+void snp_worker_interrupt(struct snp_worker *w)
+{
+	struct sigaction sa = { .sa_handler = no_handler };
+
+	sigaction(SIGALRM, &sa, NULL);
+	/* More than one: the first may come before KVM_RUN. */
+	TEST_ASSERT(snp_wait_for(SNP_SOON, ({
+			pthread_kill(w->thread, SIGALRM);
+			snp_worker_done(w);
+		    })), "vCPU %d does not return from KVM_RUN", w->vcpu);
 }
 
 void snp_worker_stop(struct snp_worker *w)
