@@ -15,6 +15,7 @@
 #include "cpuid.h"
 #include "lapic.h"
 #include "mmu.h"
+#include "smm.h"
 #include "svm.h"
 #include "x86.h"
 
@@ -44,7 +45,8 @@ void sev_snp_vmsa_vcpu_create(struct kvm_vcpu *vcpu)
 
 	mutex_init(&vmsa->lock);
 	vmsa->gpa = INVALID_PAGE;
-	vmsa->pending_gpa = INVALID_PAGE;
+	vmsa->now_gpa = INVALID_PAGE;
+	vmsa->init_gpa = INVALID_PAGE;
 }
 
 static void snp_vmsa_set_gpa(struct kvm_vcpu *vcpu, gpa_t gpa, bool lost)
@@ -58,16 +60,27 @@ static void snp_vmsa_set_gpa(struct kvm_vcpu *vcpu, gpa_t gpa, bool lost)
 	WRITE_ONCE(vmsa->lost, lost);
 }
 
-static void snp_vmsa_set_pending(struct kvm_vcpu *vcpu, bool pending, gpa_t gpa)
+static void snp_vmsa_set_now(struct kvm_vcpu *vcpu, bool now, gpa_t gpa)
 {
 	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
 
 	lockdep_assert_held(&vmsa->lock);
 	lockdep_assert_held_read(&vcpu->kvm->mmu_lock);
 
-	WRITE_ONCE(vmsa->pending_gpa, gpa);
-	WRITE_ONCE(vmsa->pending_lost, false);
-	vmsa->pending = pending;
+	WRITE_ONCE(vmsa->now_gpa, gpa);
+	WRITE_ONCE(vmsa->now_lost, false);
+	vmsa->now = now;
+}
+
+static void snp_vmsa_set_init(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+
+	lockdep_assert_held(&vmsa->lock);
+	lockdep_assert_held_read(&vcpu->kvm->mmu_lock);
+
+	WRITE_ONCE(vmsa->init_gpa, gpa);
+	WRITE_ONCE(vmsa->init_lost, false);
 }
 
 /*
@@ -118,7 +131,8 @@ static int snp_vmsa_missing(struct kvm_vcpu *vcpu, int err)
 	kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
 
 	/* INIT comes first: it stops the vCPU, and may bring another VMSA. */
-	if (kvm_apic_has_pending_init_or_sipi(vcpu)) {
+	if (kvm_apic_has_pending_init_or_sipi(vcpu) &&
+	    !is_smm(vcpu) && gif_set(to_svm(vcpu))) {
 		kvm_make_request(KVM_REQ_EVENT, vcpu);
 		return 0;
 	}
@@ -148,7 +162,7 @@ int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu)
 
 	guard(mutex)(&vmsa->lock);
 
-	/* Before LAUNCH_FINISH the guest must not run, VMSA or not. */
+	/* Not before LAUNCH_FINISH got to the vCPU. */
 	if (!vmsa->has_guest_vmsa || !vcpu->arch.guest_state_protected)
 		return 0;
 
@@ -207,9 +221,12 @@ void sev_gmem_invalidate_range(struct kvm *kvm, struct kvm_gfn_range *range)
 	kvm_for_each_vcpu(i, vcpu, kvm) {
 		struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
 
-		if (gpa_in_range(READ_ONCE(vmsa->pending_gpa), range) &&
-		    range->discard)
-			WRITE_ONCE(vmsa->pending_lost, true);
+		if (range->discard) {
+			if (gpa_in_range(READ_ONCE(vmsa->now_gpa), range))
+				WRITE_ONCE(vmsa->now_lost, true);
+			if (gpa_in_range(READ_ONCE(vmsa->init_gpa), range))
+				WRITE_ONCE(vmsa->init_lost, true);
+		}
 
 		if (gpa_in_range(READ_ONCE(vmsa->gpa), range)) {
 			/* A page that is yet to be built has nothing to lose. */
@@ -241,6 +258,7 @@ static void snp_vmsa_start(struct kvm_vcpu *vcpu, gpa_t gpa)
 	vmcb->control.vmsa_pa = INVALID_PAGE;
 	vmcb_mark_all_dirty(vmcb);
 
+	vcpu->arch.pv.pv_unhalted = false;
 	vcpu->arch.guest_state_absent = !VALID_PAGE(gpa);
 	kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
 	kvm_set_mp_state(vcpu, VALID_PAGE(gpa) ? KVM_MP_STATE_RUNNABLE :
@@ -248,28 +266,42 @@ static void snp_vmsa_start(struct kvm_vcpu *vcpu, gpa_t gpa)
 }
 
 /*
- * Take over what the waiting request asked for.  Called by the vCPU, for an
- * INIT event: a real one, or the one that CREATE and DESTROY stand for.
+ * Take over what was asked for.  Called by the vCPU, for an INIT event: a real one,
+ * or the one that CREATE and DESTROY stand for.
  */
 void sev_snp_vmsa_init_event(struct kvm_vcpu *vcpu)
 {
 	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+	struct kvm *kvm = vcpu->kvm;
+	bool lost;
 	gpa_t gpa;
 
 	guard(mutex)(&vmsa->lock);
 
-	if (!vmsa->pending)
+	/* In the launch a request is recorded, and waits for the end of it. */
+	if (!vcpu->arch.guest_state_protected && !kvm->arch.pre_fault_allowed)
 		return;
 
-	gpa = vmsa->pending_gpa;
-	vmsa->has_guest_vmsa = true;
-
-	scoped_guard(read_lock, &vcpu->kvm->mmu_lock) {
-		snp_vmsa_set_gpa(vcpu, gpa, vmsa->pending_lost);
-		snp_vmsa_set_pending(vcpu, false, INVALID_PAGE);
+	scoped_guard(read_lock, &kvm->mmu_lock) {
+		if (vcpu->arch.guest_state_updating) {
+			if (!vmsa->now)
+				return;
+			gpa = vmsa->now_gpa;
+			lost = vmsa->now_lost;
+		} else {
+			if (!VALID_PAGE(vmsa->init_gpa))
+				return;
+			gpa = vmsa->init_gpa;
+			lost = vmsa->init_lost;
+			snp_vmsa_set_init(vcpu, INVALID_PAGE);
+		}
+		snp_vmsa_set_gpa(vcpu, gpa, lost);
+		/* Done, or what came after it was. */
+		snp_vmsa_set_now(vcpu, false, INVALID_PAGE);
 	}
+	kvm_clear_request(KVM_REQ_UPDATE_PROTECTED_GUEST_STATE, vcpu);
 
-	vcpu->arch.pv.pv_unhalted = false;
+	vmsa->has_guest_vmsa = true;
 	snp_vmsa_start(vcpu, gpa);
 }
 
@@ -304,6 +336,61 @@ static int snp_vmsa_check_request(struct kvm_vcpu *target, u32 request,
 	}
 }
 
+/* True if the page at @gpa may have changed since @mmu_seq was read. */
+static bool snp_vmsa_may_have_changed(struct kvm *kvm, gpa_t gpa,
+				      unsigned long mmu_seq)
+{
+	lockdep_assert_held_read(&kvm->mmu_lock);
+
+	return VALID_PAGE(gpa) &&
+	       mmu_invalidate_retry_gfn(kvm, mmu_seq, gpa_to_gfn(gpa));
+}
+
+/*
+ * Record a request that was checked, and let @target act on it.  With @mmu_seq,
+ * returns -EAGAIN, and nothing has changed, if the page has to be looked up anew.
+ */
+static int snp_vmsa_do_request(struct kvm_vcpu *target, u32 request, gpa_t gpa,
+			       const unsigned long *mmu_seq)
+{
+	struct sev_snp_vmsa *vmsa = to_vmsa(target);
+	bool on_init = request == KVM_SEV_SNP_VMSA_CREATE_ON_INIT;
+	struct kvm *kvm = target->kvm;
+
+	scoped_guard(mutex, &vmsa->lock) {
+		scoped_guard(read_lock, &kvm->mmu_lock) {
+			if (mmu_seq &&
+			    snp_vmsa_may_have_changed(kvm, gpa, *mmu_seq))
+				return -EAGAIN;
+
+			if (!on_init)
+				snp_vmsa_set_now(target, true, gpa);
+			snp_vmsa_set_init(target, on_init ? gpa : INVALID_PAGE);
+		}
+
+		if (on_init)
+			return 0;
+
+		/* Stands for an INIT: those that came before are done with. */
+		if (lapic_in_kernel(target)) {
+			clear_bit(KVM_APIC_INIT,
+				  &target->arch.apic->pending_events);
+			clear_bit(KVM_APIC_SIPI,
+				  &target->arch.apic->pending_events);
+		}
+
+		kvm_make_request(KVM_REQ_UPDATE_PROTECTED_GUEST_STATE, target);
+	}
+
+	/*
+	 * Kick without the lock: the target takes it to handle the request, and
+	 * the kick waits for the target.
+	 */
+	__kvm_vcpu_kick(target, true);
+
+	return 0;
+}
+
 /*
  * AP Creation: the one path for the guest's VMGEXIT and for userspace once the
  * launch is finished.  CREATE and DESTROY reach @target at once, CREATE_ON_INIT
@@ -312,7 +399,6 @@ static int snp_vmsa_check_request(struct kvm_vcpu *target, u32 request,
 int sev_snp_vmsa_request(struct kvm_vcpu *target, u32 request, gpa_t gpa,
 			 u64 sev_features)
 {
-	struct sev_snp_vmsa *vmsa = to_vmsa(target);
 	int r;
 
 	r = snp_vmsa_check_request(target, request, gpa, sev_features);
@@ -322,27 +408,7 @@ int sev_snp_vmsa_request(struct kvm_vcpu *target, u32 request, gpa_t gpa,
 	if (request == KVM_SEV_SNP_VMSA_DESTROY)
 		gpa = INVALID_PAGE;
 
-	scoped_guard(mutex, &vmsa->lock) {
-		scoped_guard(read_lock, &target->kvm->mmu_lock)
-			snp_vmsa_set_pending(target, true, gpa);
-
-		/* Replaces also a request that did not want to wait for INIT. */
-		if (request == KVM_SEV_SNP_VMSA_CREATE_ON_INIT)
-			kvm_clear_request(KVM_REQ_UPDATE_PROTECTED_GUEST_STATE,
-					  target);
-		else
-			kvm_make_request(KVM_REQ_UPDATE_PROTECTED_GUEST_STATE,
-					 target);
-	}
-
-	/*
-	 * Kick without the lock: the target takes it to handle the request, and
-	 * the kick waits for the target.
-	 */
-	if (request != KVM_SEV_SNP_VMSA_CREATE_ON_INIT)
-		__kvm_vcpu_kick(target, true);
-
-	return 0;
+	return snp_vmsa_do_request(target, request, gpa, NULL);
 }
 
 /*
@@ -384,9 +450,9 @@ static int snp_vmsa_lookup_vacant(struct kvm *kvm, gpa_t gpa)
 }
 
 /*
- * Before anything is measured: every page that userspace named is as it has to
- * be.  Returns 0, -ENOENT if a VMSA was discarded, or for a page that KVM is to
- * fill what SET_VMSA would return for it now.  Caller holds kvm->lock, every
+ * Before anything is measured: can it be?  Returns 0, -EINVAL if a vCPU is being
+ * debugged, -ENOENT if a VMSA was discarded, or for a page that KVM is to fill
+ * what SET_VMSA would return for it now.  Caller holds kvm->lock, every
  * vcpu->mutex, and kvm->slots_lock until the pages are filled.
  */
 int sev_snp_vmsa_launch_check(struct kvm *kvm)
@@ -404,9 +470,13 @@ int sev_snp_vmsa_launch_check(struct kvm *kvm)
 		if (vcpu->arch.guest_state_protected)
 			continue;
 
+		/* It could not be stopped once the state is protected. */
+		if (vcpu->guest_debug)
+			return -EINVAL;
+
 		guard(mutex)(&vmsa->lock);
 
-		if (READ_ONCE(vmsa->lost) || READ_ONCE(vmsa->pending_lost))
+		if (READ_ONCE(vmsa->lost) || READ_ONCE(vmsa->init_lost))
 			return -ENOENT;
 
 		if (!vmsa->from_vcpu)
@@ -449,17 +519,16 @@ static int snp_vmsa_set_launch(struct kvm_vcpu *vcpu, u32 request, gpa_t gpa,
 {
 	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
 	struct kvm *kvm = vcpu->kvm;
-	bool pending = request == KVM_SEV_SNP_VMSA_CREATE_ON_INIT;
+	bool on_init = request == KVM_SEV_SNP_VMSA_CREATE_ON_INIT;
 
 	guard(mutex)(&vmsa->lock);
 
 	scoped_guard(read_lock, &kvm->mmu_lock) {
-		if (VALID_PAGE(gpa) &&
-		    mmu_invalidate_retry_gfn(kvm, mmu_seq, gpa_to_gfn(gpa)))
+		if (snp_vmsa_may_have_changed(kvm, gpa, mmu_seq))
 			return -EAGAIN;
 
-		snp_vmsa_set_gpa(vcpu, pending ? INVALID_PAGE : gpa, false);
-		snp_vmsa_set_pending(vcpu, pending, pending ? gpa : INVALID_PAGE);
+		snp_vmsa_set_gpa(vcpu, on_init ? INVALID_PAGE : gpa, false);
+		snp_vmsa_set_init(vcpu, on_init ? gpa : INVALID_PAGE);
 		WRITE_ONCE(vmsa->from_vcpu, from_vcpu);
 		vmsa->has_guest_vmsa = true;
 	}
@@ -476,7 +545,8 @@ static bool snp_vmsa_gpa_taken(struct kvm_vcpu *target, gpa_t gpa)
 		struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
 
 		if (vcpu != target && (READ_ONCE(vmsa->gpa) == gpa ||
-				       READ_ONCE(vmsa->pending_gpa) == gpa))
+				       READ_ONCE(vmsa->now_gpa) == gpa ||
+				       READ_ONCE(vmsa->init_gpa) == gpa))
 			return true;
 	}
 
@@ -549,12 +619,9 @@ static int snp_set_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
 				return r;
 		}
 
-		if (vcpu->arch.guest_state_protected)
-			return sev_snp_vmsa_request(vcpu, params.request,
-						    params.gpa,
-						    params.sev_features);
-
-		r = snp_vmsa_set_launch(vcpu, params.request, gpa, from_vcpu,
+		r = vcpu->arch.guest_state_protected ?
+		    snp_vmsa_do_request(vcpu, params.request, gpa, &mmu_seq) :
+		    snp_vmsa_set_launch(vcpu, params.request, gpa, from_vcpu,
 					mmu_seq);
 		if (r != -EAGAIN)
 			return r;
@@ -575,8 +642,10 @@ static int snp_get_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
 
 	scoped_guard(mutex, &vmsa->lock) {
 		params.gpa = vmsa->gpa;
-		params.pending = vmsa->pending;
-		params.pending_gpa = vmsa->pending_gpa;
+		/* Of two requests the later one. */
+		params.pending = vmsa->now || VALID_PAGE(vmsa->init_gpa);
+		params.pending_gpa = VALID_PAGE(vmsa->init_gpa) ?
+				     vmsa->init_gpa : vmsa->now_gpa;
 		if (vmsa->from_vcpu)
 			params.flags = KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU;
 

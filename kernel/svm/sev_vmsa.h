@@ -10,20 +10,25 @@
  * by the guest (AP Creation) or by userspace (KVM_SEV_SNP_SET_VMSA), the vCPU
  * has the page that KVM allocated and @has_guest_vmsa is false.
  *
- * @lock serializes everything but invalidation.  @gpa, @lost and @from_vcpu,
- * and @pending_gpa and @pending_lost, are written together with mmu_lock held
- * for read in addition, so that invalidation, which holds mmu_lock for write and
- * can't take @lock, sees values that match.  Invalidation sets only the two lost
- * flags.
+ * Requests take effect in the order in which they came: CREATE and DESTROY when
+ * the vCPU acts on KVM_REQ_UPDATE_PROTECTED_GUEST_STATE, CREATE_ON_INIT with the
+ * next INIT.  The latter can wait while one of the former does, which it follows.
+ *
+ * @lock serializes everything but invalidation.  A GPA and the flags that go with
+ * it are written together with mmu_lock held for read in addition, so that
+ * invalidation, which holds mmu_lock for write and can't take @lock, sees values
+ * that match.  Invalidation sets only the lost flags.
  */
 struct sev_snp_vmsa {
 	struct mutex lock;	/* of all below, see above */
 	gpa_t gpa;		/* in use, or INVALID_PAGE */
-	gpa_t pending_gpa;	/* of the waiting request; INVALID_PAGE: none */
-	bool pending;		/* a request waits for an INIT event */
+	gpa_t now_gpa;		/* of @now; INVALID_PAGE: DESTROY */
+	gpa_t init_gpa;		/* of CREATE_ON_INIT, or INVALID_PAGE */
+	bool now;		/* CREATE or DESTROY is yet to be acted on */
 	bool has_guest_vmsa;
 	bool lost;		/* the contents of @gpa were discarded */
-	bool pending_lost;	/* likewise @pending_gpa */
+	bool now_lost;		/* likewise @now_gpa */
+	bool init_lost;		/* likewise @init_gpa */
 	bool from_vcpu;		/* LAUNCH_FINISH has yet to build it at @gpa */
 };
 

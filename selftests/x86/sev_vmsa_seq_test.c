@@ -4,9 +4,9 @@
  * model that predicts each result.
  *
  * The model is written from the documentation of the uAPI, not from its code.
- * After every step, whatever it was, GET_VMSA of every vCPU and the progress of
- * every guest program must be what the model says: a step that changes what it
- * should not is seen at once.
+ * After every step, whatever it was, GET_VMSA and the MP state of every vCPU and
+ * the progress of every guest program must be what the model says: a step that
+ * changes what it should not is seen at once.
  *
  * Each vCPU and each page that can be a VMSA has a guest program, which does
  * one command each time that it is run: nothing, make a VMSA of a page, make it
@@ -141,14 +141,16 @@ struct cmd {
 
 struct model_vcpu {
 	bool exists;
+	bool protected;		/* LAUNCH_FINISH, be it one that failed, is done with it */
 	int mp;			/* KVM_MP_STATE_* */
 	u32 state;		/* KVM_SEV_SNP_VMSA_STATE_* */
 	u64 gpa;
 	bool from_vcpu;		/* LAUNCH_FINISH has yet to build it */
-	bool pending;
-	u64 pending_gpa;
-	bool pending_lost;
-	bool now;		/* the request does not wait for an INIT */
+	bool now;		/* CREATE or DESTROY waits for KVM_RUN, */
+	u64 now_gpa;
+	bool now_lost;
+	u64 init_gpa;		/* and CREATE_ON_INIT for an INIT; GPA_NONE: none does */
+	bool init_lost;
 	bool init, sipi;	/* sent, not yet seen by the vCPU */
 };
 
@@ -200,6 +202,13 @@ static int page_of(u64 gpa)
 	return gpa >= SNP_VMSA_SLOT_GPA && n <= NR_PAGES ? n : 0;
 }
 
+/* Address bits that a guest does not have; the C-bit is one that it has. */
+static u64 reserved_gpa_bits(void)
+{
+	return ~(BIT_ULL(kvm_cpu_property(X86_PROPERTY_MAX_PHY_ADDR)) - 1) &
+	       ~BIT_ULL(kvm_cpu_property(X86_PROPERTY_SEV_C_BIT));
+}
+
 static bool is_late(int id)
 {
 	return id >= FIRST_LATE;
@@ -230,7 +239,8 @@ static int model_check(u32 request, u64 gpa, u64 features)
 {
 	if (request == DESTROY)
 		return 0;
-	if (request > DESTROY || features != FEAT || gpa & (PAGE_SIZE - 1) || gpa >> 52)
+	if (request > DESTROY || features != FEAT || gpa & (PAGE_SIZE - 1) ||
+	    gpa & reserved_gpa_bits())
 		return EINVAL;
 	return gpa & (BIT_ULL(21) - 1) ? 0 : ERANGE;
 }
@@ -241,7 +251,8 @@ static bool model_taken(int id, u64 gpa)
 
 	for (i = 0; i < NR_VCPUS; i++)
 		if (i != id && m.vcpu[i].exists &&
-		    (m.vcpu[i].gpa == gpa || m.vcpu[i].pending_gpa == gpa))
+		    (m.vcpu[i].gpa == gpa || m.vcpu[i].now_gpa == gpa ||
+		     m.vcpu[i].init_gpa == gpa))
 			return true;
 	return false;
 }
@@ -259,7 +270,7 @@ static int model_set_errno(int id, const struct kvm_sev_snp_set_vmsa *set)
 		return EINVAL;
 	if (set->request == DESTROY)
 		return from_vcpu || set->gpa || set->sev_features ? EINVAL : 0;
-	if (from_vcpu && (set->request != CREATE || m.phase == FINISHED))
+	if (from_vcpu && (set->request != CREATE || m.vcpu[id].protected))
 		return EINVAL;
 	err = model_check(set->request, set->gpa, set->sev_features);
 	if (err)
@@ -279,35 +290,93 @@ static void model_set_state(struct model_vcpu *c, u64 gpa, bool lost)
 /* A request of the guest or of SET_VMSA that passed its checks. */
 static void model_request(struct model_vcpu *c, u32 request, u64 gpa, bool from_vcpu)
 {
-	bool pending = request == ON_INIT || m.phase == FINISHED;
-
 	if (request == DESTROY)
 		gpa = GPA_NONE;
-	if (m.phase == LAUNCHING)
-		model_set_state(c, pending ? GPA_NONE : gpa, false);
 	c->from_vcpu = from_vcpu;
-	c->pending = pending;
-	c->pending_gpa = pending ? gpa : GPA_NONE;
-	c->pending_lost = false;
-	c->now = pending && request != ON_INIT;
+	if (!c->protected) {
+		model_set_state(c, request == ON_INIT ? GPA_NONE : gpa, false);
+	} else if (request != ON_INIT) {
+		c->now = true;
+		c->now_gpa = gpa;
+		c->now_lost = false;
+		/* Stands for an INIT: those before it are done with. */
+		c->init = c->sipi = false;
+	}
+	c->init_gpa = request == ON_INIT ? gpa : GPA_NONE;
+	c->init_lost = false;
 }
 
-static void model_take_over(struct model_vcpu *c)
+/* Page @n becomes a VMSA from which @prog starts. */
+static void model_make(int n, int prog, u64 token)
 {
-	if (!c->pending)
-		return;
-	model_set_state(c, c->pending_gpa, c->pending_lost);
-	c->mp = c->gpa == GPA_NONE ? KVM_MP_STATE_HALTED : KVM_MP_STATE_RUNNABLE;
-	c->pending = false;
-	c->pending_gpa = GPA_NONE;
-	c->now = false;
+	m.page[n].given = m.page[n].vmsa = true;
+	m.page[n].prog = prog;
+	m.prog[prog].token = token;
+	m.prog[prog].busy = false;
 }
 
-/* The vCPU sees INIT and SIPI.  Without a VMSA it waits, whatever comes. */
+/* LAUNCH_FINISH has come to the vCPU: it has its VMSA, or none. */
+static void model_protect(int id)
+{
+	struct model_vcpu *c = &m.vcpu[id];
+
+	c->protected = true;
+	if (c->state != KVM_SEV_SNP_VMSA_STATE_KVM)
+		c->mp = c->gpa == GPA_NONE ? KVM_MP_STATE_HALTED : KVM_MP_STATE_RUNNABLE;
+	if (c->from_vcpu)
+		model_make(page_of(c->gpa), id, 0);
+	c->from_vcpu = false;
+}
+
+/*
+ * What LAUNCH_FINISH returns as long as it does not ask firmware to end the launch.
+ * vCPU @debugged is being debugged; -1: none.
+ */
+static int model_finish(int debugged)
+{
+	int i, err;
+
+	/* In the order in which they were created. */
+	for (i = 0; i < NR_VCPUS; i++) {
+		struct model_vcpu *c = &m.vcpu[i];
+
+		if (!c->exists || c->protected)
+			continue;
+		if (i == debugged)
+			return EINVAL;
+		if (c->state == KVM_SEV_SNP_VMSA_STATE_LOST || c->init_lost)
+			return ENOENT;
+		err = c->from_vcpu ? model_lookup_vacant(c->gpa) : 0;
+		if (err)
+			return err;
+	}
+	for (i = 0; i < NR_VCPUS; i++)
+		if (m.vcpu[i].exists && !m.vcpu[i].protected)
+			model_protect(i);
+	return 0;
+}
+
+static void model_take_over(struct model_vcpu *c, u64 gpa, bool lost)
+{
+	model_set_state(c, gpa, lost);
+	c->mp = gpa == GPA_NONE ? KVM_MP_STATE_HALTED : KVM_MP_STATE_RUNNABLE;
+	c->now = false;
+	c->now_gpa = GPA_NONE;
+}
+
+/*
+ * The vCPU handles what waits for it: a request, then INIT and SIPI, which came later.
+ * Without a VMSA it waits, whatever comes.
+ */
 static void model_events(struct model_vcpu *c)
 {
+	if (c->now)
+		model_take_over(c, c->now_gpa, c->now_lost);
 	if (c->init) {
-		model_take_over(c);
+		if (c->init_gpa != GPA_NONE) {
+			model_take_over(c, c->init_gpa, c->init_lost);
+			c->init_gpa = GPA_NONE;
+		}
 		c->mp = c == m.vcpu && c->state != KVM_SEV_SNP_VMSA_STATE_NONE ?
 			KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
 	}
@@ -333,18 +402,11 @@ static void model_discard(int n)
 			continue;
 		if (c->gpa == SNP_VMSA_GPA(n) && !c->from_vcpu)
 			c->state = KVM_SEV_SNP_VMSA_STATE_LOST;
-		if (c->pending_gpa == SNP_VMSA_GPA(n))
-			c->pending_lost = true;
+		if (c->now_gpa == SNP_VMSA_GPA(n))
+			c->now_lost = true;
+		if (c->init_gpa == SNP_VMSA_GPA(n))
+			c->init_lost = true;
 	}
-}
-
-/* Page @n becomes a VMSA from which @prog starts. */
-static void model_make(int n, int prog, u64 token)
-{
-	m.page[n].given = m.page[n].vmsa = true;
-	m.page[n].prog = prog;
-	m.prog[prog].token = token;
-	m.prog[prog].busy = false;
 }
 
 /* True if the program stops; else the vCPU has something else to do first. */
@@ -404,7 +466,7 @@ static struct outcome model_run(struct model_vcpu *c, const struct cmd *cmd)
 
 	for (;;) {
 		if (c->now)
-			model_take_over(c);
+			model_take_over(c, c->now_gpa, c->now_lost);
 		/* Whatever wakes a halted vCPU ends the halt. */
 		if (c->mp == KVM_MP_STATE_HALTED && (c->init || c->sipi) &&
 		    c->state != KVM_SEV_SNP_VMSA_STATE_NONE)
@@ -412,6 +474,12 @@ static struct outcome model_run(struct model_vcpu *c, const struct cmd *cmd)
 		model_events(c);
 		if (c->mp != KVM_MP_STATE_RUNNABLE) {
 			o.kind = BLOCK;
+			return o;
+		}
+
+		/* Until LAUNCH_FINISH, KVM's page is no VMSA, nor is any other the vCPU's. */
+		if (!c->protected) {
+			o.kind = BAD_VMSA;
 			return o;
 		}
 
@@ -540,8 +608,8 @@ static bool vcpu_is_as_expected(int id, struct kvm_sev_snp_get_vmsa *get,
 	*want = (struct kvm_sev_snp_get_vmsa) {
 		.state = c->state,
 		.gpa = c->gpa,
-		.pending = c->pending,
-		.pending_gpa = c->pending_gpa,
+		.pending = c->now || c->init_gpa != GPA_NONE,
+		.pending_gpa = c->init_gpa != GPA_NONE ? c->init_gpa : c->now_gpa,
 		.sev_features = FEAT,
 		.flags = c->from_vcpu ? FROM_VCPU : 0,
 	};
@@ -562,13 +630,29 @@ static void check_vcpu(int id)
 		 want.flags, want.pending, want.pending_gpa);
 }
 
+/* Asking makes KVM handle what waits: don't, while there is something. */
+static void check_mp_state(int id)
+{
+	struct model_vcpu *c = &m.vcpu[id];
+	struct kvm_mp_state mp;
+
+	if (c->now || c->init || c->sipi)
+		return;
+	vcpu_mp_state_get(vcpus[id], &mp);
+	if ((int)mp.mp_state != c->mp)
+		mismatch("vCPU %d: MP state %u, expected %d", id, mp.mp_state, c->mp);
+}
+
 static void check_all(void)
 {
 	int i;
 
-	for (i = 0; i < NR_VCPUS; i++)
-		if (m.vcpu[i].exists)
-			check_vcpu(i);
+	for (i = 0; i < NR_VCPUS; i++) {
+		if (!m.vcpu[i].exists)
+			continue;
+		check_vcpu(i);
+		check_mp_state(i);
+	}
 
 	for (i = 0; i < NR_PROGS; i++) {
 		volatile struct snp_mbox *mbox = s->mbox[i];
@@ -618,12 +702,12 @@ static int run_until_exit(struct kvm_vcpu *vcpu)
 
 /*
  * KVM_RUN of a vCPU that has nothing to run.  The alarm may come before the
- * vCPU has handled what it has to, so look whether it did.
+ * vCPU has handled what it has to, so look whether it did.  What it has of INIT and
+ * SIPI, check_all() makes it handle, which also tells it from one that could run.
  */
 static int run_blocked(int id)
 {
 	struct kvm_sev_snp_get_vmsa get, want;
-	struct kvm_mp_state mp;
 	int ret, err, tries = 0;
 
 	set_alarm(1000);
@@ -633,8 +717,6 @@ static int run_blocked(int id)
 		 ++tries < 1000);
 	err = errno;
 	set_alarm(0);
-	if (ret && err == EINTR)
-		vcpu_mp_state_get(vcpus[id], &mp);
 	errno = err;
 	return ret;
 }
@@ -740,7 +822,7 @@ static u64 pick_gpa(void)
 {
 	u64 page = SNP_VMSA_GPA(pick_page());
 
-	switch (rnd(24)) {
+	switch (rnd(25)) {
 	case 0:
 		return page + 8 * (1 + rnd(500));
 	case 1:
@@ -755,6 +837,8 @@ static u64 pick_gpa(void)
 		return NO_SLOT_GPA;
 	case 6:
 		return PLAIN_SLOT_GPA + PAGE_SIZE;
+	case 7:
+		return BIT_ULL(kvm_cpu_property(X86_PROPERTY_MAX_PHY_ADDR)) + page;
 	default:
 		return page;
 	}
@@ -797,7 +881,8 @@ static void model_add_vcpu(int id, struct kvm_vcpu *vcpu, int mp)
 		.mp = mp,
 		.state = KVM_SEV_SNP_VMSA_STATE_KVM,
 		.gpa = GPA_NONE,
-		.pending_gpa = GPA_NONE,
+		.now_gpa = GPA_NONE,
+		.init_gpa = GPA_NONE,
 	};
 	/* Interrupts find a vCPU once its local APIC was written. */
 	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &lapic);
@@ -858,35 +943,65 @@ static void step_start(void)
 	m.phase = LAUNCHING;
 }
 
+enum id_block { NO_ID_BLOCK, WRONG_ID_BLOCK, UNREADABLE_ID_BLOCK };
+
+static int launch_finish(enum id_block id_block)
+{
+	static u8 id_auth[KVM_SEV_SNP_ID_AUTH_SIZE] __aligned(PAGE_SIZE);
+	/* Neither the digest nor the signature is right: one of them firmware checks. */
+	struct snp_id_block block = { .version = 1, .policy = s->policy };
+	struct kvm_sev_snp_launch_finish finish = {
+		.id_block_en = id_block != NO_ID_BLOCK,
+		.id_block_uaddr = id_block == UNREADABLE_ID_BLOCK ? PAGE_SIZE : (u64)&block,
+		.id_auth_uaddr = (u64)id_auth,
+	};
+
+	return snp_vm_cmd(s->vm, KVM_SEV_SNP_LAUNCH_FINISH, &finish, NULL);
+}
+
+/* Of the vCPUs that LAUNCH_FINISH is not done with one, or -1. */
+static int pick_unprotected(void)
+{
+	int i, id = rnd(NR_VCPUS);
+
+	for (i = 0; i < NR_VCPUS; i++, id = (id + 1) % NR_VCPUS) {
+		struct model_vcpu *c = &m.vcpu[id];
+
+		if (c->exists && !c->protected)
+			return id;
+	}
+	return -1;
+}
+
+static void set_debug(int id, u32 control)
+{
+	struct kvm_guest_debug debug = { .control = control };
+
+	vcpu_ioctl(vcpus[id], KVM_SET_GUEST_DEBUG, &debug);
+}
+
+/*
+ * Or one that fails: for a vCPU, and nothing has happened, or with the ID block, when
+ * it is done with all vCPUs.
+ */
 static void step_finish(void)
 {
-	int i, want = 0;
+	static const int err[] = { 0, EIO, EFAULT };
+	enum id_block id_block = chance(75) ? NO_ID_BLOCK : 1 + rnd(2);
+	int want, debugged = chance(80) ? -1 : pick_unprotected();
 
-	/* In the order in which they were created. */
-	for (i = 0; i < NR_VCPUS && !want; i++) {
-		struct model_vcpu *c = &m.vcpu[i];
-
-		if (!c->exists)
-			continue;
-		if (c->state == KVM_SEV_SNP_VMSA_STATE_LOST || c->pending_lost)
-			want = ENOENT;
-		else if (c->from_vcpu)
-			want = model_lookup_vacant(c->gpa);
-	}
-	say("LAUNCH_FINISH");
-	check_errno("LAUNCH_FINISH", __snp_launch_finish(s, NULL, NULL), want);
-	if (want)
-		return;
-	m.phase = FINISHED;
-	for (i = 0; i < NR_VCPUS; i++) {
-		struct model_vcpu *c = &m.vcpu[i];
-
-		if (c->state != KVM_SEV_SNP_VMSA_STATE_KVM)
-			c->mp = c->gpa == GPA_NONE ? KVM_MP_STATE_HALTED : KVM_MP_STATE_RUNNABLE;
-		if (c->from_vcpu)
-			model_make(page_of(c->gpa), i, 0);
-		c->from_vcpu = false;
-	}
+	want = model_finish(debugged) ?: err[id_block];
+	say("LAUNCH_FINISH%s, vCPU %d is debugged: %s",
+	    id_block == WRONG_ID_BLOCK ? ", wrong ID block" :
+	    id_block == UNREADABLE_ID_BLOCK ? ", no ID block at its address" : "", debugged,
+	    want ? strerror(want) : "ok");
+	if (debugged >= 0)
+		set_debug(debugged, KVM_GUESTDBG_ENABLE);
+	check_errno("LAUNCH_FINISH", launch_finish(id_block), want);
+	if (debugged >= 0)
+		set_debug(debugged, 0);
+	if (!want)
+		m.phase = FINISHED;
 }
 
 static void step_add(void)
@@ -1045,6 +1160,13 @@ static void step_mp_state(void)
 	struct kvm_mp_state mp = { .mp_state = states[chance(60) ? 0 : rnd(3)] };
 	int id = pick_runnable();
 
+	/* Reading it is no less: KVM handles then what waits, as in KVM_RUN. */
+	if (chance(20)) {
+		say("vCPU %d: which MP_STATE?", id);
+		vcpu_mp_state_get(vcpus[id], &mp);
+		model_events(&m.vcpu[id]);
+		return;
+	}
 	say("vCPU %d: MP_STATE %u", id, mp.mp_state);
 	vcpu_mp_state_set(vcpus[id], &mp);
 	m.vcpu[id].mp = mp.mp_state;
@@ -1099,7 +1221,8 @@ static void step_run(void)
 		cmd.arg[3] = s->stack_gva[PROG_OF_PAGE(cmd.arg[0])];
 		/* A VMSA in use is the CPU's. */
 		if (SNP_VMSA_GPA(cmd.arg[0]) == m.vcpu[id].gpa ||
-		    SNP_VMSA_GPA(cmd.arg[0]) == m.vcpu[id].pending_gpa)
+		    SNP_VMSA_GPA(cmd.arg[0]) == m.vcpu[id].now_gpa ||
+		    SNP_VMSA_GPA(cmd.arg[0]) == m.vcpu[id].init_gpa)
 			cmd.op = CMD_NONE;
 		say("run vCPU %d, %s page %lu", id, cmd.op == CMD_MAKE ? "make a VMSA of" :
 		    cmd.op == CMD_SPOIL ? "spoil" : "leave alone", (unsigned long)cmd.arg[0]);
@@ -1130,6 +1253,21 @@ static void step_run(void)
 	run_vcpu(id, &cmd);
 }
 
+/*
+ * Before the launch is finished.  Not a vCPU that a LAUNCH_FINISH which failed is done
+ * with: what it then does is not documented.
+ */
+static void step_run_early(void)
+{
+	int id = pick_vcpu(false);
+	struct cmd cmd = { .op = CMD_NONE };
+
+	if (m.vcpu[id].protected)
+		return;
+	say("run vCPU %d, too early", id);
+	run_vcpu(id, &cmd);
+}
+
 static const struct {
 	void (*fn)(void);
 	u16 weight[NR_PHASES];
@@ -1145,8 +1283,9 @@ static const struct {
 	{ step_slot,		{ 2, 3, 4 } },
 	{ step_mp_state,	{ 0, 3, 4 } },
 	{ step_init,		{ 0, 0, 6 } },
-	{ step_sipi, { 0, 0, 0 } },
+	{ step_sipi,		{ 0, 0, 4 } },
 	{ step_run,		{ 0, 0, 50 } },
+	{ step_run_early,	{ 0, 3, 0 } },
 	{ step_free,		{ 0, 1, 1 } },
 };
 

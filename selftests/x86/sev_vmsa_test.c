@@ -261,7 +261,7 @@ static void print_digest(const char *what, int nr_vcpus, const u8 *digest)
 		       digest_str(digest));
 }
 
-static void digest_kvm_vmsas(int nr_vcpus, bool memory)
+static void digest_kvm_vmsas(int nr_vcpus)
 {
 	struct snp_vmsa *vmsa = (void *)page_buf;
 	struct many_vcpus m;
@@ -270,34 +270,31 @@ static void digest_kvm_vmsas(int nr_vcpus, bool memory)
 
 	create_many(&m, nr_vcpus, guest_done);
 	snp_launch_start(m.s);
-	if (memory)
-		snp_launch_memory(m.s);
+	snp_launch_memory(m.s);
 	for (i = 0; i < nr_vcpus; i++) {
 		snp_vmsa_of_kvm(m.vcpu[i], vmsa);
 		snp_digest_page(m.s->digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, KVM_VMSA_GPA, vmsa);
 	}
-	if (!memory)
-		print_digest("KVM's VMSAs alone", nr_vcpus, m.s->digest);
 	ret = __snp_launch_finish(m.s, m.s->digest, &fw_error);
 	TEST_ASSERT(!ret, "prediction refused: errno %d, firmware 0x%x", errno, fw_error);
-	for (i = 0; memory && i < m.s->nr_vcpus; i++)
+	for (i = 0; i < m.s->nr_vcpus; i++)
 		snp_run_to_term(m.s, i, TERM_REGS);
 	snp_vm_free(m.s);
 }
 
 TEST(digest_kvm_1_vcpu)
 {
-	digest_kvm_vmsas(1, true);
+	digest_kvm_vmsas(1);
 }
 
 TEST(digest_kvm_2_vcpus)
 {
-	digest_kvm_vmsas(2, true);
+	digest_kvm_vmsas(2);
 }
 
 TEST(digest_kvm_8_vcpus)
 {
-	digest_kvm_vmsas(8, true);
+	digest_kvm_vmsas(8);
 }
 
 /* Making so many takes its time on a debug kernel. */
@@ -314,18 +311,92 @@ FIXTURE_TEARDOWN(many)
 
 TEST_F_TIMEOUT(many, digest_kvm_64_vcpus, 300)
 {
-	digest_kvm_vmsas(64, true);
+	digest_kvm_vmsas(64);
+}
+
+/* Registers that are the same in every build of this test and on every host. */
+static void set_constant_state(struct kvm_vcpu *vcpu)
+{
+	struct kvm_regs regs = {
+		.rax = MAGIC(0), .rbx = MAGIC(1), .rcx = MAGIC(2), .rdx = MAGIC(3),
+		.rsi = MAGIC(4), .rdi = MAGIC(5), .rbp = MAGIC(6), .rsp = 0x7ff8,
+		.r8 = MAGIC(8), .r9 = MAGIC(9), .r10 = MAGIC(10), .r11 = MAGIC(11),
+		.r12 = MAGIC(12), .r13 = MAGIC(13), .r14 = MAGIC(14), .r15 = MAGIC(15),
+		.rip = 0x401000, .rflags = X86_EFLAGS_FIXED,
+	};
+	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs[0] = { .xcr = 0, .value = 1 } };
+	struct kvm_segment data = {
+		.selector = 0x10, .limit = ~0u, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1,
+	};
+	struct kvm_sregs sregs;
+
+	vcpu_sregs_get(vcpu, &sregs);
+	sregs.cs = (struct kvm_segment){
+		.selector = 0x8, .limit = ~0u, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1,
+	};
+	sregs.ds = data;
+	sregs.es = data;
+	sregs.ss = data;
+	sregs.fs = data;
+	sregs.gs = data;
+	sregs.fs.base = 0x7eed00004000ULL;
+	sregs.gs.base = 0x7eed00005000ULL;
+	sregs.tr = (struct kvm_segment){
+		.selector = 0x18, .base = 0x3000, .limit = 0x67, .type = 11, .present = 1,
+	};
+	sregs.ldt = (struct kvm_segment){ .unusable = 1 };
+	sregs.gdt = (struct kvm_dtable){ .base = 0x1000, .limit = 0xfff };
+	sregs.idt = (struct kvm_dtable){ .base = 0x2000, .limit = 0xfff };
+	sregs.cr0 = X86_CR0_PE | X86_CR0_NE | X86_CR0_PG | X86_CR0_ET;
+	sregs.cr3 = 0x10000;
+	/* KVM sets MCE if the host has it. */
+	sregs.cr4 = X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXSAVE | X86_CR4_MCE;
+	sregs.efer = EFER_LME | EFER_LMA | EFER_NX;
+	vcpu_sregs_set(vcpu, &sregs);
+	vcpu_regs_set(vcpu, &regs);
+	vcpu_xcrs_set(vcpu, &xcrs);
 }
 
 /*
- * The memory of a test is not the same in each boot, but this is: what is printed
- * has to be the same on each kernel.
+ * What firmware measured when nobody could say where a VMSA is, and has to measure for
+ * good: KVM's own VMSAs alone, with the state above.  The values are computed outside
+ * of this program and of KVM, from the registers, the layout of a VMSA and what KVM is
+ * known to add (EFER.SVME, DR6, DR7, PAT, the initial x87 state).
  */
 TEST_F_TIMEOUT(many, digest_kvm_alone, 300)
 {
-	digest_kvm_vmsas(1, false);
-	digest_kvm_vmsas(2, false);
-	digest_kvm_vmsas(64, false);
+	static const struct {
+		int nr_vcpus;
+		const char *digest;
+	} known[] = {
+		{ 1, "f26b26430f069b025d943158701442d40ee6b940e8bde21e"
+		     "edaea916876477ebfea1ade39f9641b166d5d91c55a5ede8" },
+		{ 2, "17845675ce93ca68d22f322fcfadcdf7800aac3c5bf2308b"
+		     "b87055efd15de5f09a6e2a758a1a994fbeaf4471960e1302" },
+		{ 64, "c1add9d11bef2c1e1b5b22a01820a3c789031ed013117aab"
+		      "b71963f34762d8dd865dc4d41df10ad74299b46f36becc04" },
+	};
+	u8 digest[SNP_DIGEST_LEN];
+	struct many_vcpus m;
+	u32 fw_error;
+	int i, j, ret;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
+		create_many(&m, known[i].nr_vcpus, guest_done);
+		for (j = 0; j < known[i].nr_vcpus; j++)
+			set_constant_state(m.vcpu[j]);
+		snp_launch_start(m.s);
+		memset(digest, 0, sizeof(digest));
+		for (j = 0; j < known[i].nr_vcpus; j++) {
+			snp_vmsa_of_kvm(m.vcpu[j], (void *)page_buf);
+			snp_digest_page(digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, KVM_VMSA_GPA, page_buf);
+		}
+		assert_digest(digest, known[i].digest);
+		ret = __snp_launch_finish(m.s, digest, &fw_error);
+		TEST_ASSERT(!ret, "%d vCPUs: refused: errno %d, firmware 0x%x",
+			    known[i].nr_vcpus, errno, fw_error);
+		snp_vm_free(m.s);
+	}
 }
 
 /*
@@ -831,11 +902,11 @@ TEST_F(vmsa, from_vcpu_page_changes)
 	snp_run_to_term(s, 1, TERM_REGS);
 }
 
-/* A failure in the middle: what is measured stays so, the call can be repeated. */
+/* A failure after that: what is measured stays so, the call can be repeated. */
 TEST_F(vmsa, from_vcpu_finish_again)
 {
-	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE };
 	struct snp_vm *s = self->s;
+	u32 fw_error;
 	int sev_fd = s->vm->arch.sev_fd;
 
 	s->predict = true;
@@ -851,14 +922,50 @@ TEST_F(vmsa, from_vcpu_finish_again)
 	assert_finish_fails(s, "no /dev/sev", EBADF);
 	s->vm->arch.sev_fd = sev_fd;
 
-	vcpu_ioctl(s->vcpu[1], KVM_SET_GUEST_DEBUG, &debug);
-	TEST_ASSERT(__snp_launch_finish(s, s->digest, NULL) && errno == EINVAL,
-		    "LAUNCH_FINISH with a vCPU being debugged: errno %d", errno);
+	s->digest[0] ^= 1;
+	TEST_ASSERT(__snp_launch_finish(s, s->digest, &fw_error) && errno == EIO &&
+		    fw_error == SEV_RET_BAD_MEASUREMENT, "wrong digest: errno %d, firmware 0x%x",
+		    errno, fw_error);
+	s->digest[0] ^= 1;
 	assert_state_guest(s->vcpu[0], SNP_VMSA_GPA(1));
-	assert_state_from_vcpu(s->vcpu[1], SNP_VMSA_GPA(2));
+	assert_state_guest(s->vcpu[1], SNP_VMSA_GPA(2));
 
-	debug.control = 0;
-	vcpu_ioctl(s->vcpu[1], KVM_SET_GUEST_DEBUG, &debug);
+	assert_finish(s);
+	snp_run_to_term(s, 0, TERM_REGS);
+	snp_run_to_term(s, 1, TERM_REGS);
+}
+
+/*
+ * A vCPU that is being debugged keeps the launch from ending, wherever its VMSA is:
+ * nobody could end that afterwards.
+ */
+TEST_F(vmsa, debugged_vcpu_blocks_finish)
+{
+	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE };
+	struct snp_vm *s = self->s;
+	int i;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_page(s, SNP_VMSA_GPA(3), vmsa_page(s, 1, guest_done),
+			KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa_from_vcpu(s->vcpu[0], SNP_VMSA_GPA(1));
+	for (i = 0; i < 4; i++) {
+		if (i == 1)
+			snp_set_vmsa(s->vcpu[1], DESTROY, 0);
+		else if (i == 2)
+			snp_set_vmsa_from_vcpu(s->vcpu[1], SNP_VMSA_GPA(2));
+		else if (i == 3)
+			snp_set_vmsa(s->vcpu[1], CREATE, SNP_VMSA_GPA(3));
+		debug.control = KVM_GUESTDBG_ENABLE;
+		vcpu_ioctl(s->vcpu[1], KVM_SET_GUEST_DEBUG, &debug);
+		assert_finish_fails(s, "a vCPU is being debugged", EINVAL);
+		assert_state_from_vcpu(s->vcpu[0], SNP_VMSA_GPA(1));
+		debug.control = 0;
+		vcpu_ioctl(s->vcpu[1], KVM_SET_GUEST_DEBUG, &debug);
+	}
+	digest_of_kvm_at(s, 0, SNP_VMSA_GPA(1));
 	assert_finish(s);
 	snp_run_to_term(s, 0, TERM_REGS);
 	snp_run_to_term(s, 1, TERM_REGS);
@@ -1148,21 +1255,35 @@ static void send_ipi(struct kvm_vm *vm, int apic_id, u32 data)
 	TEST_ASSERT(ret == 1, "MSI 0x%x: returned %d, errno %d", data, ret, errno);
 }
 
+#define MSI_PV_KICK	0x300
 #define MSI_INIT	0x500
 #define MSI_SIPI	0x600
+
+/* Interrupts find a vCPU once its local APIC was written. */
+static void set_up_lapic(struct kvm_vcpu *vcpu)
+{
+	struct kvm_lapic_state lapic;
+
+	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &lapic);
+	vcpu_ioctl(vcpu, KVM_SET_LAPIC, &lapic);
+}
+
+static void assert_mp_state(struct kvm_vcpu *vcpu, u32 want)
+{
+	struct kvm_mp_state state;
+
+	vcpu_mp_state_get(vcpu, &state);
+	TEST_ASSERT_EQ(state.mp_state, want);
+}
 
 TEST_F(ap, create_on_init)
 {
 	struct snp_vm *s = self->s;
 	struct kvm_vcpu *ap = s->vcpu[1];
-	struct kvm_lapic_state lapic;
 
 	SNP_REQUIRE_UAPI();
 
-	/* Interrupts find a vCPU once its local APIC was written. */
-	vcpu_ioctl(ap, KVM_GET_LAPIC, &lapic);
-	vcpu_ioctl(ap, KVM_SET_LAPIC, &lapic);
-
+	set_up_lapic(ap);
 	snp_set_vmsa(ap, ON_INIT, SNP_VMSA_GPA(1));
 	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(1));
 	run_interrupted(ap);
@@ -1184,6 +1305,160 @@ TEST_F(ap, create_on_init)
 	send_ipi(s->vm, 1, MSI_SIPI);
 	assert_ap_runs(s, MAGIC(201), 1);
 	assert_state_guest(ap, SNP_VMSA_GPA(2));
+}
+
+/*
+ * CREATE_ON_INIT takes nothing back: a DESTROY that was answered means that the old
+ * VMSA does not run any more, though the vCPU has yet to act on it.
+ */
+TEST_F(ap, destroy_then_on_init)
+{
+	struct snp_vm *s = self->s;
+	struct kvm_vcpu *ap = s->vcpu[1];
+
+	SNP_REQUIRE_UAPI();
+
+	set_up_lapic(ap);
+	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(1));
+	assert_ap_runs(s, MAGIC(200), 1);
+	snp_set_vmsa(ap, DESTROY, 0);
+	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(1), 1, GPA_NONE);
+	snp_set_vmsa(ap, ON_INIT, SNP_VMSA_GPA(2));
+	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(1), 1, SNP_VMSA_GPA(2));
+	run_interrupted(ap);
+	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(2));
+	send_ipi(s->vm, 1, MSI_INIT);
+	send_ipi(s->vm, 1, MSI_SIPI);
+	assert_ap_runs(s, MAGIC(201), 1);
+	assert_state_guest(ap, SNP_VMSA_GPA(2));
+}
+
+/* The same by the guest, and with a CREATE. */
+TEST_F(ap, create_then_on_init)
+{
+	struct snp_vm *s = self->s;
+	struct kvm_vcpu *ap = s->vcpu[1];
+
+	SNP_REQUIRE_UAPI();
+
+	set_up_lapic(ap);
+	guest_request(s, 2, CREATE, 1, SNP_VMSA_GPA(1), 0);
+	guest_request(s, 3, ON_INIT, 1, SNP_VMSA_GPA(2), 0);
+	assert_ap_runs(s, MAGIC(200), 1);
+	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(1), 1, SNP_VMSA_GPA(2));
+	assert_ap_runs(s, 0, 2);
+	send_ipi(s->vm, 1, MSI_INIT);
+	send_ipi(s->vm, 1, MSI_SIPI);
+	assert_ap_runs(s, MAGIC(201), 1);
+	assert_state_guest(ap, SNP_VMSA_GPA(2));
+
+	/* What waits for INIT goes with the next CREATE or DESTROY. */
+	snp_set_vmsa(ap, ON_INIT, SNP_VMSA_GPA(1));
+	snp_set_vmsa(ap, DESTROY, 0);
+	run_interrupted(ap);
+	assert_state_none(ap);
+}
+
+/* CREATE stands for an INIT: the vCPU need not have seen an earlier one. */
+TEST_F(ap, init_then_create)
+{
+	struct snp_vm *s = self->s;
+	struct kvm_vcpu *ap = s->vcpu[1];
+
+	SNP_REQUIRE_UAPI();
+
+	set_up_lapic(ap);
+	send_ipi(s->vm, 1, MSI_INIT);
+	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(1));
+	assert_ap_runs(s, MAGIC(200), 1);
+	assert_ap_runs(s, 0, 2);
+
+	/* One that comes later stops it, also if it is KVM_GET_MP_STATE that sees both. */
+	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(2));
+	send_ipi(s->vm, 1, MSI_INIT);
+	assert_mp_state(ap, KVM_MP_STATE_INIT_RECEIVED);
+	assert_state_guest(ap, SNP_VMSA_GPA(2));
+	run_interrupted(ap);
+	send_ipi(s->vm, 1, MSI_SIPI);
+	assert_ap_runs(s, MAGIC(201), 1);
+}
+
+/* A PV kick for a vCPU without a VMSA does not make a VMM run it. */
+TEST_F(ap, no_vmsa_is_not_runnable)
+{
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+
+	SNP_REQUIRE_UAPI();
+
+	set_up_lapic(ap);
+	assert_mp_state(ap, KVM_MP_STATE_HALTED);
+	send_ipi(self->s->vm, 1, MSI_PV_KICK);
+	assert_mp_state(ap, KVM_MP_STATE_HALTED);
+	run_interrupted(ap);
+}
+
+static void set_smm(struct kvm_vcpu *vcpu, bool init)
+{
+	struct kvm_vcpu_events events;
+
+	vcpu_events_get(vcpu, &events);
+	events.flags = KVM_VCPUEVENT_VALID_SMM;
+	events.smi.smm = 1;
+	events.smi.latched_init = init;
+	vcpu_events_set(vcpu, &events);
+}
+
+/*
+ * SMM is nothing for a guest like this, but userspace can set it.  CREATE and DESTROY
+ * leave it, and an INIT that it blocks does not keep KVM_RUN from telling.
+ */
+TEST_F(ap, smm)
+{
+	struct snp_vm *s = self->s;
+	struct kvm_vcpu *ap = s->vcpu[1];
+
+	SNP_REQUIRE_UAPI();
+	if (!kvm_has_cap(KVM_CAP_X86_SMM))
+		SKIP(return, "no SMM");
+
+	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(1));
+	assert_ap_runs(s, MAGIC(200), 1);
+	set_smm(ap, false);
+	snp_set_vmsa(ap, DESTROY, 0);
+	run_interrupted(ap);
+	assert_state_none(ap);
+	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(2));
+	assert_ap_runs(s, MAGIC(201), 1);
+
+	vm_guest_mem_punch_hole(s->vm, SNP_VMSA_GPA(2), PAGE_SIZE);
+	set_smm(ap, true);
+	snp_run_to_vmsa_missing(ap, SNP_VMSA_GPA(2));
+}
+
+/* An INIT in the launch is no INIT for what is to come after it. */
+TEST_F(vmsa, on_init_in_launch)
+{
+	struct snp_vm *s = self->s;
+	struct kvm_vcpu *ap = s->vcpu[1];
+
+	set_up_lapic(ap);
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa_page(s, 1, guest_done),
+			KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa(ap, ON_INIT, SNP_VMSA_GPA(1));
+	send_ipi(s->vm, 1, MSI_INIT);
+	/* Accepts INIT. */
+	assert_mp_state(ap, KVM_MP_STATE_INIT_RECEIVED);
+	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(1));
+	snp_launch_finish(s);
+
+	assert_mp_state(ap, KVM_MP_STATE_HALTED);
+	run_interrupted(ap);
+	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(1));
+	send_ipi(s->vm, 1, MSI_INIT);
+	send_ipi(s->vm, 1, MSI_SIPI);
+	snp_run_to_term(s, 1, TERM_REGS);
 }
 
 int main(int argc, char *argv[])

@@ -77,7 +77,7 @@ struct kvm_sev_snp_set_vmsa {
  * @state:	 KVM_SEV_SNP_VMSA_STATE_*
  * @pending:	 1 if a request waits until the vCPU handles it or gets an INIT
  * @gpa:	 page of the VMSA, or KVM_SEV_SNP_VMSA_GPA_NONE
- * @pending_gpa: page that the waiting request names, or
+ * @pending_gpa: page that it names, of two requests the later one, or
  *		 KVM_SEV_SNP_VMSA_GPA_NONE
  * @sev_features: SEV_FEATURES of the VM
  * @flags:	 KVM_SEV_SNP_VMSA_FLAG_* that LAUNCH_FINISH has yet to act on
@@ -99,7 +99,8 @@ struct kvm_sev_snp_get_vmsa {
  * Flag of KVM_EXIT_MEMORY_FAULT, with KVM_MEMORY_EXIT_FLAG_PRIVATE: the vCPU
  * can't run because the page at @gpa that holds its VMSA is not there, or, with
  * @gpa KVM_SEV_SNP_VMSA_GPA_NONE and @size 0, because it has no VMSA.  KVM_RUN
- * returns -EFAULT until the vCPU is given another VMSA.
+ * returns -EFAULT (-EHWPOISON for a poisoned page) until the vCPU is given another
+ * VMSA, or until its memslot is back.
  */
 #define KVM_MEMORY_EXIT_FLAG_SNP_VMSA		_BITULL(4)
 
