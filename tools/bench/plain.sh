@@ -49,20 +49,22 @@ cpu=EPYC-Milan,-xsavec,-topoext,-svm
 fw=$(echo "$FIRMWARE" | sed 's/[^:]*/-L &/g; s/:/ /g')
 for _ in $(seq "$rounds"); do
 	for qemu; do
-		start=$(date +%s.%N)
+		rm -f "$OUT/plain.log"
+		start=$(date +%s.%N) rc=0
 		# A shell of its own, whose only child it is.
 		# shellcheck disable=SC2086
 		(timeout -k 5 300 "$qemu" $fw -nodefaults -no-user-config -display none \
 			-no-reboot -accel tcg,thread=multi,tb-size=256 -smp 2 -m 1G \
 			-machine q35 -cpu "$cpu" -kernel "$KERNEL" -initrd "$OUT/plain.cpio" \
 			-append "console=ttyS0 panic=-1 quiet tsc=nowatchdog no_timer_check rdinit=/init" \
-			-serial "file:$OUT/plain.log" < /dev/null 2> "$OUT/plain.err"; times) \
-			> "$OUT/plain.times"
+			-serial "file:$OUT/plain.log" < /dev/null 2> "$OUT/plain.err" && times) \
+			> "$OUT/plain.times" || rc=$?
 		end=$(date +%s.%N)
-		grep -q '^bench: end' "$OUT/plain.log" || {
-			echo "plain.sh: $qemu did not get to the end; see $OUT/plain.log and .err" >&2
+		if [ $rc != 0 ] || ! grep -qs '^bench: end' "$OUT/plain.log"; then
+			echo "plain.sh: $qemu (exit status $rc) did not get to the end;" \
+				"see $OUT/plain.log and .err" >&2
 			exit 1
-		}
+		fi
 		# The second line is of the children: "0m1.23s 0m0.45s".
 		sed -n '2s/[ms]/ /gp' "$OUT/plain.times" |
 			awk -v q="$qemu" -v t="$(echo "$end $start" | awk '{ print $1 - $2 }')" \

@@ -35,17 +35,58 @@ line=$(awk -v n="$name" '$1 == n' "$here/versions")
 	awk '!/^#/ && NF { printf "%s ", $1 }' "$here/versions")"
 # shellcheck disable=SC2086
 set -- $line
-packages=$(echo "$2" | tr ',' ' ') kind=$3 suite=$4 pinned=$5 series=$6
+packages=$(echo "$2" | tr ',' ' ') kind=$3 suite=$4 pin=$5 series=$6
 package=${packages%% *}
 
 mkdir -p "$src" "$dl"
 
-# What one run has unpacked is good for all later ones, without a network.
+# NAME.current is the directory of the last one; NAME.instead and NAME.kept say for which
+# pin another version is used: as the mirror had it no longer, or could not be reached.
 known=$src/$name.current
-if [ -f "$known" ] && [ -d "$src/$(cat "$known")" ]; then
-	echo "$src/$(cat "$known")"
-	exit 0
-fi
+
+ready() { echo "$src/$1"; exit 0; }
+
+# What one run has unpacked is good for all later ones of that pin, without a network.
+look() {
+	pinned=$pin
+	case $pin in
+	=*)
+		# As new as the source that is there, or would be fetched.
+		like=$src/${pin#=}.current
+		line=$(awk -v n="${pin#=}" '$1 == n { print $2, $5 }' "$here/versions")
+		pinned=${line#* }
+		if [ ! -d "$src/${line% *}-${pinned#*:}" ] && [ -f "$like" ]; then
+			pinned=$(cat "$like")
+			pinned=${pinned#"${line% *}-"}
+		fi
+		;;
+	esac
+	dir=$package-${pinned#*:}
+	[ ! -d "$src/$dir" ] || ready "$dir"
+	old=$(cat "$known" 2>/dev/null || :)
+	[ -d "$src/${old:-none}" ] || { old=; return 0; }
+	case "$pinned $old" in "newest $package-${series#*:}"*) ready "$old" ;; esac
+	for_this="$old $pinned $series"
+	[ "$(cat "$src/$name.instead" 2>/dev/null)" != "$for_this" ] || ready "$old"
+	# One build asks many times.
+	[ -z "$(find "$src/$name.kept" -mmin -10 2>/dev/null)" ] ||
+		[ "$(cat "$src/$name.kept")" != "$for_this" ] || keep
+}
+
+keep() {
+	say "using $old, which is in the cache, instead of $package $pinned"
+	ready "$old"
+}
+
+# give_up TEXT: but another version in the cache is better than nothing
+give_up() {
+	[ -n "$old" ] || die "$@"
+	say "$(echo "$1" | head -n 1)"
+	echo "$for_this" > "$src/$name.kept"
+	keep
+}
+
+look
 
 # Two builds side by side: the second one waits, and finds it done.
 exec 9> "$cache/fetch.lock"
@@ -53,38 +94,23 @@ if ! flock -n 9; then
 	say "another build is fetching; waiting for it"
 	flock 9
 fi
-if [ -f "$known" ] && [ -d "$src/$(cat "$known")" ]; then
-	echo "$src/$(cat "$known")"
-	exit 0
-fi
-
-# As new as the source that is there, or would be fetched.
-case $pinned in
-=*)
-	like=$src/${pinned#=}.current
-	line=$(awk -v n="${pinned#=}" '$1 == n { print $2, $5 }' "$here/versions")
-	pinned=${line#* }
-	if [ -f "$like" ]; then
-		pinned=$(cat "$like")
-		pinned=${pinned#"${line% *}-"}
-	fi
-	;;
-esac
+look
 
 case $name in
 linux-*) other="LINUX=/path/to/a/linux/tree" ;;
 qemu) other="QEMU=/path/to/a/qemu-10.0/tree" ;;
-*) other="a network, or SNP_CACHE=/path/to/a/cache that holds $name" ;;
+*) other="SNP_CACHE=/path/to/a/cache that holds $name" ;;
 esac
 offline() {
-	die "cannot get $package from $mirror${1:+ ($1)}.
+	[ -z "$stale" ] || again
+	give_up "cannot get $package from $mirror${1:+ ($1)}.
 $me: Without a network, provide $other.
 $me: Packages that a build from nothing fetches: $(awk '!/^#/ && NF { gsub(",", " ", $2); printf "%s ", $2 }' "$here/versions")
 $me: Their last words: $(tail -n 3 "$apt/log" 2>/dev/null | tr '\n' ' ')"
 }
 
-[ -r "$keyring" ] || die "no keyring '$keyring': install debian-archive-keyring"
-command -v apt-get > /dev/null || die "apt-get is missing: provide $other"
+[ -r "$keyring" ] || give_up "no keyring '$keyring': install debian-archive-keyring"
+command -v apt-get > /dev/null || give_up "apt-get is missing: provide $other"
 
 set_up_apt() {
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/etc"
@@ -101,8 +127,9 @@ set_up_apt() {
 	} > "$apt/etc/sources.list"
 	cat > "$apt/etc/apt.conf" <<-END
 	Dir::Etc::sourcelist "$apt/etc/sources.list";
-	Dir::Etc::sourceparts "-";
-	Dir::Etc::preferencesparts "-";
+	Dir::Etc::sourceparts "/dev/null";
+	Dir::Etc::preferences "/dev/null";
+	Dir::Etc::preferencesparts "/dev/null";
 	Dir::State "$apt";
 	Dir::State::lists "$apt/lists";
 	Dir::State::status "$apt/status";
@@ -123,19 +150,28 @@ set_up_apt() {
 do_apt() {
 	cmd=$1
 	shift
-	APT_CONFIG=$apt/etc/apt.conf "$cmd" "$@" 2>> "$apt/log"
+	LC_ALL=C APT_CONFIG=$apt/etc/apt.conf "$cmd" "$@" 2>> "$apt/log"
 }
 
-# A list of today's is new enough; several packages are fetched in a row.
+# A list of today's is new enough, if the mirror has what it names; several packages are
+# fetched in a row.
+stale='' tmp=''
 update() {
-	if [ "${1:-}" != force ] && [ "$suite" != forky ] && [ -n "$(find "$apt/updated" -mmin -720 2>/dev/null)" ]; then
+	if [ "$suite" != forky ] && [ -n "$(find "$apt/updated" -mmin -720 2>/dev/null)" ]; then
+		stale=1
 		return
 	fi
 	say "reading the package lists of $mirror"
 	do_apt apt-get -q update >> "$apt/log" || offline "lists"
 	# apt-get update exits 0 also when every list failed to download.
 	ls "$apt"/lists/*_trixie_main_source_Sources* > /dev/null 2>&1 || offline "lists"
-	touch "$apt/updated"
+	grep -q '^W: \(Failed to fetch\|Some index files\)' "$apt/log" || touch "$apt/updated"
+}
+
+# All of it once more, with lists of now
+again() {
+	rm -rf "$apt/updated" ${tmp:+"$tmp"}
+	exec "$here/fetch.sh" "$name"
 }
 
 versions() {
@@ -161,6 +197,8 @@ choose() {
 			;;
 		esac
 	done
+	# A list may also be older than the pin.
+	[ "$pinned" = newest ] || [ -z "$stale" ] || again
 	[ -n "$found" ] || return 1
 	version=$found
 	[ "$pinned" = newest ] ||
@@ -220,9 +258,9 @@ get_file() {
 set_up_apt
 : > "$apt/log"
 update
-choose || { update force; choose; } || offline "no version ${series}x"
+choose || offline "no version ${series}x"
 
-dir=$package-$(echo "$version" | sed 's/^[0-9]*://')
+dir=$package-${version#*:}
 tmp=$cache/tmp.$name.$$
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 1' INT TERM HUP
@@ -295,7 +333,8 @@ get_root() {
 		*) set -- "$@" "$p" ;;
 		esac
 	done
-	size=$(do_apt apt-get --print-uris "$@" | awk "/^'/ { n += \$3 } END { print n + 0 }")
+	do_apt apt-get --print-uris "$@" | awk "/^'/ { print \$2, \$3 }" > "$tmp/debs"
+	size=$(awk '{ n += $2 } END { print n + 0 }' "$tmp/debs")
 	watch "$name" "$debs" "$size" do_apt apt-get -o Dir::Cache::archives="$debs" \
 		--download-only "$@" >> "$apt/log" || offline "$*"
 	mkdir "$tmp/tree"
@@ -304,9 +343,11 @@ get_root() {
 		ln -s "usr/$l" "$tmp/tree/$l"
 		mkdir -p "$tmp/tree/usr/$l"
 	done
-	for file in "$debs"/*.deb; do
-		dpkg-deb --fsys-tarfile "$file" | tar -x -C "$tmp/tree" --keep-directory-symlink
-	done
+	# What an interrupted run left may be of other lists.
+	while read -r file _; do
+		dpkg-deb --fsys-tarfile "$debs/$file" < /dev/null |
+			tar -x -C "$tmp/tree" --keep-directory-symlink
+	done < "$tmp/debs"
 	rm -rf "$debs"
 	# Nothing here is to give anybody rights.
 	find "$tmp/tree" -perm /6000 -exec chmod ug-s {} +
@@ -340,14 +381,18 @@ run_in_place() {
 }
 
 case $kind in
-deb | source | root) "get_$kind" ;;
+deb | source | root) ;;
 *) die "$here/versions: '$name' is of an unknown kind '$kind'" ;;
 esac
-
 # Whole or not at all: the name appears when everything is in place.
-rm -rf "${src:?}/$dir"
-mv "$tmp/tree" "$src/$dir"
+if [ ! -d "$src/$dir" ]; then
+	"get_$kind"
+	mv "$tmp/tree" "$src/$dir"
+fi
 echo "$dir" > "$tmp/current"
+echo "$dir $pinned $series" > "$tmp/instead"
+rm -f "$src/$name.kept"
+mv "$tmp/instead" "$src/$name.instead"
 mv "$tmp/current" "$known"
 say "$package $version: ready after $(($(date +%s) - start)) s"
 echo "$src/$dir"

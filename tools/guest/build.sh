@@ -51,7 +51,8 @@ add_module() {
 		-name "$(echo "$1" | tr '_-' '??').ko.xz")"
 	[ -n "$2" ] || die "no $1.ko.xz for $release"
 	xz -dc "$2" > "$guest/lib/$1.ko"
-	for d in $(modinfo -F depends "$guest/lib/$1.ko" | tr ',' ' '); do
+	deps=$(/sbin/modinfo -F depends "$guest/lib/$1.ko")
+	for d in $(echo "$deps" | tr ',' ' '); do
 		add_module "$d"
 	done
 	echo "$1" >> "$guest/lib/order"

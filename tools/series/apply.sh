@@ -64,9 +64,10 @@ for what; do
 		to=${to%:*}
 		kvm=$tree/arch/x86/kvm
 		[ ! -e "$kvm/$to" ] || die "move to $to, which exists already"
+		[ -f "$TOP/kernel/$to" ] || die "no plain file 'kernel/$to', for the head of $to"
 		{
-			head_of "$TOP/kernel/$to"
-			awk -v mode=take -v names="$names" -f "$here/move.awk" "$kvm/$from"
+			head_of "$TOP/kernel/$to" &&
+				awk -v mode=take -v names="$names" -f "$here/move.awk" "$kvm/$from"
 		} > "$kvm/$to.tmp" || die "cannot move $names out of $from"
 		awk -v mode=keep -v names="$names" -f "$here/move.awk" "$kvm/$from" \
 			> "$kvm/$from.tmp" || die "cannot take $names out of $from"

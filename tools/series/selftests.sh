@@ -51,13 +51,13 @@ if [ -d "$full/$kvm/x86_64" ]; then
 fi
 rm -f "$OUT/selftests/of"
 rc=0
+# shellcheck disable=SC2046,SC2086
 {
 	make -s -C "$full" O="$OUT/selftests/hdr" ARCH=x86 INSTALL_HDR_PATH="$OUT/selftests/usr" \
-		headers_install
-	# shellcheck disable=SC2046,SC2086
-	make -s -C "$full/$kvm" ARCH=x86 OUTPUT="$OUT/selftests/bin" CC="$CC" \
-		KHDR_INCLUDES="-isystem $OUT/selftests/usr/include" LDFLAGS=-static \
-		-j"$JOBS" $(printf "$OUT/selftests/bin/%s " $progs)
+		headers_install &&
+		make -s -C "$full/$kvm" ARCH=x86 OUTPUT="$OUT/selftests/bin" CC="$CC" \
+			KHDR_INCLUDES="-isystem $OUT/selftests/usr/include" LDFLAGS=-static \
+			-j"$JOBS" $(printf "$OUT/selftests/bin/%s " $progs)
 } > "$said" 2>&1 || rc=$?
 [ $rc = 0 ] || [ "$said" = "$log" ] || mv "$said" "$log"
 echo "$rc" > "${log%.log}.rc"

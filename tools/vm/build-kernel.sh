@@ -30,10 +30,11 @@ if [ "$(cat "$OUT/.snp-key" 2>/dev/null)" = "$key" ] && [ -n "${FIXED:-}" ] &&
 	exit 0
 fi
 
+# After "||" set -e does nothing, here and in what is called.
 configure() {
-	mk tinyconfig
-	"$LINUX/scripts/kconfig/merge_config.sh" -m -O "$OUT" "$OUT/.config" "$@"
-	mk olddefconfig
+	mk tinyconfig &&
+		"$LINUX/scripts/kconfig/merge_config.sh" -m -O "$OUT" "$OUT/.config" "$@" &&
+		mk olddefconfig || exit 1
 	# kconfig drops what it cannot satisfy without a word.
 	cat "$@" | sed -n 's/^\(CONFIG_[A-Z0-9_]*\)=.*/\1/p' | sort -u | while read -r name; do
 		want=$(cat "$@" | grep "^$name=" | tail -n 1)
@@ -48,6 +49,7 @@ configure() {
 }
 
 if [ "$(cat "$OUT/.snp-config" 2>/dev/null)" != "$key" ]; then
+	rm -f "$OUT/.config" "$OUT/.snp-config" "$OUT/.snp-key"
 	(configure "$@") > "$log-config.log" 2>&1 || {
 		echo "build-kernel: configuration failed; the end of $log-config.log:" >&2
 		tail -n 20 "$log-config.log" >&2

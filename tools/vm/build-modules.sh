@@ -22,6 +22,7 @@ export TOP BASE
 # shellcheck source=tools/series/lib.sh
 . "$TOP/tools/series/lib.sh"
 
+rm -f "$OUT"/*.ko
 [ -f "$LINUX/arch/x86/kvm/svm/sev.c" ] ||
 	die "LINUX=$LINUX has no arch/x86/kvm/svm/sev.c; want an unpacked kernel source"
 [ -f "$KDIR/Module.symvers" ] ||
@@ -38,6 +39,16 @@ case $release in
 	"want BASE= of the same series, one of: $(cd "$TOP/patches" && echo linux-*)" ;;
 esac
 
+# Without SEV kbuild leaves the extension out, and says nothing.
+auto=$KDIR/include/config/auto.conf
+[ -f "$auto" ] || die "no $auto; want a kernel that was configured, or its headers package"
+for want in CONFIG_KVM=m CONFIG_KVM_AMD=m CONFIG_KVM_AMD_SEV=y; do
+	has=$(grep "^${want%=*}=" "$auto" || :)
+	[ "$has" = "$want" ] || die "KDIR=$KDIR has ${has:-no ${want%=*}}, want $want:" \
+		"the modules take the place of modules of that kernel, with SEV;" \
+		"configure it so, build and boot it"
+done
+
 # plain TREE: our plain files, copied only when they differ, so that make sees what changed
 plain() {
 	for f in $([ -n "$NOEXT" ] || (cd "$TOP" && echo kernel/svm/*.[ch] uapi/asm/*.h)); do
@@ -50,15 +61,17 @@ put() {
 	cmp -s "$1" "$2" || cp "$1" "$2"
 }
 
-# Lay out the base anew when a patch or the base itself changed.
-key=$({ echo "$LINUX $KDIR $SHADOW${LINUX_KEY:+ $LINUX_KEY}"
+# Lay out the base anew when a patch or the base itself changed. Another compiler, or
+# another configuration whose files are older than the objects, kbuild does not notice.
+with=$({ cat "$auto"; $CC --version; } | sha256sum)
+key=$({ echo "$LINUX $KDIR $with $SHADOW${LINUX_KEY:+ $LINUX_KEY}"
 	cat "$LINUX/Makefile" "$0" "$TOP/tools/series/apply.sh" "$TOP/tools/series/lib.sh" \
 		"$TOP/tools/series/move.awk"
 	[ -n "$NOEXT" ] || cat "$PATCHES/series" "$PATCHES"/*.patch; } | sha256sum)
 src=$OUT/src
 if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
 	rm -rf "$src.new"
-	rm -f "$OUT/layout" "$OUT"/*.ko
+	rm -f "$OUT/layout"
 	# W=1 wants each directory that is searched for headers to exist.
 	mkdir -p "$src.new/arch/x86/include/uapi" "$src.new/include/uapi" "$src.new/virt"
 	cp -a "$LINUX/arch/x86/kvm" "$src.new/arch/x86/"
@@ -86,7 +99,7 @@ if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
 		"$src.new/arch/x86/kvm/trace.h"
 	plain "$src.new"
 	# No object knows of a header that comes before the one it was built with.
-	{ echo "$LINUX $KDIR"; cat "$OUT/shadow.new"; } > "$OUT/of.new"
+	{ echo "$LINUX $KDIR $with"; cat "$OUT/shadow.new"; } > "$OUT/of.new"
 	cmp -s "$OUT/of" "$OUT/of.new" || rm -rf "$src"
 	mkdir -p "$src"
 	rsync -rl --checksum --delete --exclude='.*' --exclude='*.o' --exclude='*.ko' \
@@ -99,7 +112,6 @@ fi
 
 plain "$src"
 
-rm -f "$OUT/kvm.ko" "$OUT/kvm-amd.ko"
 # shellcheck disable=SC2086
 make -C "$KDIR" M="$src/arch/x86/kvm" CC="$CC" V="$V" -j"$JOBS" $KARGS modules
 cp "$src/arch/x86/kvm/kvm.ko" "$src/arch/x86/kvm/kvm-amd.ko" "$OUT/"

@@ -62,9 +62,9 @@ if [ "$(cat "$TREE/.snp-source" 2>/dev/null)" != "$QEMU" ]; then
 elif [ -z "${FIXED:-}" ]; then
 	# By content, and with the time of now: ninja must see what changed.
 	touch "$TREE/.snp-touched"
-	for pair; do echo "/${pair##*:}"; done |
-		rsync -rlpc --exclude-from=- --exclude-from="$TREE/.snp-touched" \
-			--exclude='/.snp-*' --exclude=/.git --exclude=/build "$QEMU/" "$TREE/"
+	{ for pair; do echo "${pair##*:}"; done; cat "$TREE/.snp-touched"; } | sed 's|^|/|' |
+		rsync -rlpc --delete --exclude-from=- --exclude='/.snp-*' --exclude=/.git \
+			--exclude=/build "$QEMU/" "$TREE/"
 fi
 if [ "$(cat "$TREE/.snp-key" 2>/dev/null)" != "$key" ]; then
 	tmp=$TREE.touched

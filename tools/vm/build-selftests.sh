@@ -21,8 +21,17 @@ list=$LINUX/tools/testing/selftests/kvm/Makefile.kvm
 # Hunks of the series that the library needs.
 patches=$(grep -ls '^+++ b/tools/testing/selftests/kvm/' "$TOP/patches/$BASE"/*.patch || :)
 
+ours() {
+	find "$TOP"/selftests "$TOP"/uapi "$TOP"/tools/platform/tests/s*_test.c \
+		"$TOP"/tools/demo "$TOP"/tools/zap "$TOP"/tools/timeline -type f "$@"
+}
+# What goes into OUT: a file that is gone would still be there, and be used or run.
+files=$(echo "$patches"; ours -name '*.[chS]'
+	[ -n "${FIXED:-}" ] || find "${list%/*}" -name '*.[chS]')
+
 # What is built in OUT is of one tree.
-if [ -f "$OUT/.snp-linux" ] && [ "$(cat "$OUT/.snp-linux")" != "$LINUX" ]; then
+if [ -f "$OUT/.snp-linux" ] && [ "$(cat "$OUT/.snp-linux")" != "$LINUX" ] ||
+	echo "$files" | grep -qsvxFf - "$OUT/.snp-files"; then
 	rm -rf "$OUT"
 fi
 mkdir -p "$OUT/strip"
@@ -30,9 +39,7 @@ echo "$LINUX" > "$OUT/.snp-linux"
 # shellcheck disable=SC2086
 key=$({ echo "$LINUX"; $CC --version; cat "$0" "$LINUX/Makefile" "$list" $patches
 	cat "$TOP"/tools/platform/hw-i386-snp/snp-ctl-regs.h "$TOP"/tools/vm/snpctl.h
-	find "$TOP"/selftests "$TOP"/uapi "$TOP"/tools/platform/tests/s*_test.c \
-		"$TOP"/tools/demo "$TOP"/tools/zap "$TOP"/tools/timeline -type f -exec sha256sum {} + |
-		sort; } | sha256sum)
+	ours -exec sha256sum {} + | sort; } | sha256sum)
 if [ -z "${FIXED:-}" ]; then
 	# Its files are copied anew.
 	rm -f "$OUT/tree/.done" "$OUT/usr/include/.done"
@@ -40,6 +47,7 @@ elif [ "$(cat "$OUT/.snp-key" 2>/dev/null)" = "$key" ]; then
 	exit 0
 fi
 rm -f "$OUT/.snp-key"
+echo "$files" > "$OUT/.snp-files"
 
 progs=$(sed -n 's/^TEST_GEN_PROGS_\(EXTENDED_\)*\(COMMON\|x86\|x86_64\) *+*= *\([a-z][a-z0-9_\/ ]*\)$/\3/p' "$list")
 [ -n "$progs" ] || { echo "build-selftests: $list names no programs" >&2; exit 1; }

@@ -40,7 +40,7 @@ while [ -n "$todo" ]; do
 	*.ko) cp "$file" "$OUT/modules/" ;;
 	*) die "no single $name.ko or $name.ko.xz in $tree: '$file'" ;;
 	esac
-	todo="$todo $(/sbin/modinfo -F depends "$OUT/modules/$name.ko" | tr ',' ' ')"
-	todo=$(echo "$todo" | sed 's/^ *//; s/ *$//')
+	deps=$(/sbin/modinfo -F depends "$OUT/modules/$name.ko")
+	todo=$(echo "$todo $deps" | tr ',' ' ' | sed 's/^ *//; s/ *$//')
 done
 echo "$key" > "$OUT/.snp-key"

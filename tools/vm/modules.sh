@@ -7,16 +7,19 @@
 #   FIXED  empty: LINUX may change (a tree of the user's own)
 set -eu
 
+: "${CC:=gcc}"
 here=$(cd "$(dirname "$0")" && pwd)
-[ -n "${FIXED:-}" ] || LINUX_KEY=$(cd "$LINUX" && find arch/x86/kvm virt/kvm -name '*.[chS]' \
-	-exec sha256sum {} + | sort | sha256sum)
-export LINUX_KEY="${LINUX_KEY:-}"
 # What is missing is for build-modules.sh to name.
-key=$({ echo "$LINUX $KDIR $LINUX_KEY"; cat "$KDIR/Module.symvers" "$KDIR/include/config/kernel.release"
+[ -n "${FIXED:-}" ] || LINUX_KEY=$({ cd "$LINUX" && find arch/x86/kvm virt/kvm arch/x86/include \
+	include -type f -exec sha256sum {} +; } 2>/dev/null | sort | sha256sum)
+export LINUX_KEY="${LINUX_KEY:-}"
+key=$({ echo "$LINUX $KDIR $LINUX_KEY"
+	cat "$KDIR/Module.symvers" "$KDIR/include/config/kernel.release" \
+		"$KDIR/include/config/auto.conf"
 	cat "$here/build-modules.sh" "$TOP/Kbuild" "$TOP/tools/series/apply.sh" \
 		"$TOP/tools/series/lib.sh" "$TOP/tools/series/move.awk"
-	find "$TOP/kernel" "$TOP/uapi" "$TOP/patches/$BASE" -type f -exec sha256sum {} + |
-	sort; } 2>/dev/null | sha256sum)
+	find "$TOP/kernel" "$TOP/uapi" "$TOP/patches/$BASE" -type f -exec sha256sum {} + | sort
+	$CC --version; } 2>/dev/null | sha256sum)
 if [ "$(cat "$OUT/.snp-key" 2>/dev/null)" != "$key" ] || [ ! -f "$OUT/kvm.ko" ] ||
 	[ ! -f "$OUT/kvm-amd.ko" ]; then
 	rm -f "$OUT/.snp-key"

@@ -27,12 +27,16 @@ fresh() { rm -rf "$SNP_CACHE"; }
 pin() { sed -i "s/^$1 .*/$1 $1 $2 trixie $3 $4/" "$tmp/fetch/versions"; }
 says() { grep -q "$1" "$err"; }
 no_tree() { [ -z "$(ls "$SNP_CACHE/src")" ] && [ ! -s "$out" ]; }
+# got NAME-VERSION [TEXT]: that directory, without the complaint TEXT
+got() {
+	[ "$(cat "$out")" = "$SNP_CACHE/src/$1" ] && [ -d "$SNP_CACHE/src/$1" ] &&
+		{ [ -z "${2:-}" ] || ! says "$2"; }
+}
 whole() {
-	[ "$(cat "$out")" = "$SNP_CACHE/src/$1-1.2-1" ] &&
-		cmp -s "$tmp/$2/data" "$SNP_CACHE/src/$1-1.2-1/${3:-}data"
+	got "$1-${version:?}" && cmp -s "$tmp/$2/data" "$SNP_CACHE/src/$1-$version/${3:-}data"
 }
 whole_thing() { whole thing thing/usr/share/thing usr/share/thing/; }
-whole_stuff() { whole stuff stuff-1.2-1; }
+whole_stuff() { whole stuff "stuff-$version"; }
 
 # killed_in COMMAND TEXT: fetch `thing`, killed when COMMAND with TEXT has done half
 killed_in() {
@@ -73,14 +77,17 @@ t "no network: names the packages" says 'linux-source-7.3 .*qemu'
 t "no network: leaves no tree, prints no directory" no_tree
 SNP_MIRROR=$none fetch qemu
 t "no network: names QEMU=" says 'QEMU=/path'
+SNP_MIRROR=$none fetch meson
+t "no network: names SNP_CACHE=" says 'Without a network, provide SNP_CACHE=/path'
 # What an interrupted run leaves: a name without its tree.
 echo linux-source-7.3-x > "$SNP_CACHE/src/linux-7.3.current"
 SNP_MIRROR=$none fetch linux-7.3
 rc=$?
 t "a name without a tree does not count" test $rc = 1
-mkdir "$SNP_CACHE/src/linux-source-7.3-x"
+there=$(awk '$1 == "linux-7.3" { print $2 "-" $5 }' "$tmp/fetch/versions")
+mkdir "$SNP_CACHE/src/$there"
 SNP_MIRROR=$none fetch linux-7.3
-t "what is there needs no network" grep -qx "$SNP_CACHE/src/linux-source-7.3-x" "$out"
+t "what is there needs no network" got "$there" fetch:
 fetch nonsense
 rc=$?
 t "unknown package" test $rc = 1
@@ -92,6 +99,7 @@ export SNP_MIRROR="copy:${mirror:?}" SNP_KEYRING="$tmp/keyring.gpg"
 fresh
 fetch thing
 t "a binary package" whole_thing
+t "apt complains of nothing" test -z "$(grep '^[WE]:' "$SNP_CACHE/apt-private/log")"
 fetch stuff
 t "a source package" whole_stuff
 
@@ -109,6 +117,56 @@ t "series vanished: names it" says 'no version 2.x'
 t "series vanished: no tree" no_tree
 pin thing deb 1.2-1 1.
 
+# Lists of now, and then the mirror moves on.
+fresh
+fetch stuff
+publish 1.3-1
+fetch thing
+t "lists older than the mirror: read once more" whole_thing
+t "lists older than the mirror: says so" says 'thing 1.2-1 is gone from trixie; using 1.3-1'
+SNP_MIRROR=$none fetch thing
+t "what was taken instead needs no network" got thing-1.3-1 fetch:
+# As it was before the pin was noted, too
+rm "$SNP_CACHE"/src/*.instead "$SNP_CACHE"/dl/thing* "$mirror"/pool/thing*
+fetch thing
+t "a cache of before is not downloaded again" got thing-1.3-1 'cannot get'
+publish 1.4-1
+pin thing deb 1.4-1 1.
+fetch thing
+t "another pin, newer than the lists: fetched" whole_thing
+t "another pin, newer than the lists: not taken for gone" got thing-1.4-1 gone
+pin thing deb 1.3-1 1.
+SNP_MIRROR=$none fetch thing
+t "a pin of before, in the cache: needs no network" got thing-1.3-1 fetch:
+pin thing deb 1.5-1 1.
+SNP_MIRROR=$none fetch thing
+t "another pin, no network: says so" says 'cannot get thing from http'
+t "another pin, no network: says what is used" says 'using thing-1.4-1, .* instead of thing 1.5-1'
+t "another pin, no network: the old one" got thing-1.4-1
+SNP_MIRROR=$none fetch thing
+t "another pin, no network: not tried each time" got thing-1.4-1 'cannot get'
+publish 1.5-1
+touch -d '1 hour ago' "$SNP_CACHE/src/thing.kept"
+fetch thing
+t "another pin, a network later: fetched" whole_thing
+pin thing deb newest 1.
+SNP_MIRROR=$none fetch thing
+t "the newest of the series needs no network" got thing-1.5-1 fetch:
+pin thing deb newest 2.
+SNP_MIRROR=$none fetch thing
+t "the newest of another series: does" says 'using thing-1.5-1, .* instead of thing newest'
+
+fresh
+pin thing root newest 1.
+mkdir -p "$SNP_CACHE/dl/thing-1.5-1" "$tmp/other/usr/share/thing"
+cp -r "$tmp/thing/DEBIAN" "$tmp/other/"
+echo other > "$tmp/other/usr/share/thing/data"
+dpkg-deb --root-owner-group -b "$tmp/other" "$SNP_CACHE/dl/thing-1.5-1/what_0_all.deb" > /dev/null
+fetch thing
+t "a root, without what an interrupted run left" whole_thing
+
+publish 1.2-1
+pin thing deb 1.2-1 1.
 fresh
 t "killed in the download" killed_in apt-get download
 t "killed in the download: no tree" no_tree
@@ -166,5 +224,15 @@ sleep 0.3
 wait
 t "a second build waits" test "$(tr '\n' ' ' < "$tmp/order")" = "1 2 "
 t "a second build says that it waits" says waiting
+"$here/../lock.sh" "$tmp/lock" sh -c "sleep 5 > /dev/null & echo \$! > $tmp/left"
+t "what a build leaves behind has not the lock" flock -n "$tmp/lock" true
+kill "$(cat "$tmp/left")"
+"$here/../lock.sh" "$tmp/lock" sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done' &
+build=$!
+sleep 0.5
+kill $build
+wait $build
+rc=$?
+t "a build that is terminated is told, and waited for" test $rc = 3
 echo "1..$n"
 exit $bad

@@ -6,16 +6,32 @@
 
 # make_mirror DIRECTORY VERSION: mirror, keyring, copy of fetch.sh and its `versions`
 make_mirror() {
-	dir=$1 version=$2
+	dir=$1
 	mirror=$dir/mirror
-	mkdir -p "$mirror/pool" "$dir/fetch" "$dir/thing/DEBIAN" "$dir/thing/usr/share/thing" \
-		"$dir/stuff-$version" "$dir/debian"
+	mkdir -p "$dir/fetch"
 	cp "${top:?}/tools/fetch/fetch.sh" "$dir/fetch/"
 	cat > "$dir/fetch/versions" <<-END
-	thing thing deb    trixie $version 1.
-	stuff stuff source trixie $version 1.
+	thing thing deb    trixie $2 1.
+	stuff stuff source trixie $2 1.
 	END
 
+	GNUPGHOME=$dir/gnupg
+	export GNUPGHOME
+	mkdir -p "$GNUPGHOME"
+	chmod 700 "$GNUPGHOME"
+	[ -f "$dir/keyring.gpg" ] || {
+		gpg -q --batch --passphrase '' --quick-gen-key test ed25519 sign never
+		gpg -q --export > "$dir/keyring.gpg"
+	} 2> /dev/null
+	publish "$2"
+}
+
+# publish VERSION: the mirror has this one, and no longer the one before
+publish() {
+	version=$1
+	rm -rf "$mirror/pool"
+	mkdir -p "$mirror/pool" "$dir/thing/DEBIAN" "$dir/thing/usr/share/thing" \
+		"$dir/stuff-$version" "$dir/debian"
 	head -c 300000 /dev/urandom > "$dir/thing/usr/share/thing/data"
 	cat > "$dir/thing/DEBIAN/control" <<-END
 	Package: thing
@@ -30,15 +46,6 @@ make_mirror() {
 	tar -c -z -C "$dir" -f "$mirror/pool/stuff_$version.orig.tar.gz" "stuff-$version"
 	tar -c -z -C "$dir" -f "$mirror/pool/stuff_$version.debian.tar.gz" debian
 	echo "Format: 3.0 (quilt)" > "$mirror/pool/stuff_$version.dsc"
-
-	GNUPGHOME=$dir/gnupg
-	export GNUPGHOME
-	mkdir -p "$GNUPGHOME"
-	chmod 700 "$GNUPGHOME"
-	[ -f "$dir/keyring.gpg" ] || {
-		gpg -q --batch --passphrase '' --quick-gen-key test ed25519 sign never
-		gpg -q --export > "$dir/keyring.gpg"
-	} 2> /dev/null
 	make_lists
 }
 
