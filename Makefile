@@ -4,6 +4,10 @@
 #
 # A line "target: ## text" is what `make help` prints of that target.
 
+# The makes below are given what they need. What is given to this one would be another thing
+# there: kbuild takes M=NAME for a directory of modules.
+MAKEOVERRIDES =
+
 # What a plain `make check` is for.
 BASES	?= linux-7.3 linux-6.12
 # Without one, and without a tree of the user's own, `make check` is for all.
@@ -17,6 +21,17 @@ JOBS	?= $(shell nproc)
 CC	:= $(if $(filter default,$(origin CC)),$(if $(shell command -v ccache),ccache gcc,gcc),$(CC))
 
 TOP	:= $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+# Make takes it for several names: TOP would be another directory, and `clean` in that.
+ifneq ($(words $(CURDIR))$(words $(MAKEFILE_LIST)),11)
+$(error the path of this checkout must have no space: '$(CURDIR)', '$(strip $(MAKEFILE_LIST))')
+endif
+KNOWN	:= $(notdir $(wildcard $(TOP)/patches/linux-*))
+ifneq ($(words $(BASE))$(filter-out $(KNOWN),$(BASE) $(BASES)),1)
+$(error BASE='$(BASE)', BASES='$(BASES)': there are $(KNOWN); BASE is one of them)
+endif
+ifneq ($(filter-out 0 1,$(DEBUG)),)
+$(error DEBUG=$(DEBUG): want 0 or 1)
+endif
 # KERNEL=debian: Debian's own kernel of the series, with our KVM modules.
 DEBIAN	:= $(filter debian,$(KERNEL))
 ifneq ($(filter-out debian,$(KERNEL))$(filter 1debian,$(DEBUG)$(DEBIAN)),)
@@ -109,21 +124,31 @@ qemu-plain: fetch
 		TREE=$(TOP)/build/qemu-plain-src OUT=$(TOP)/build/qemu-plain LOGDIR=$(LOGDIR)/plain \
 		MESON="$$($(FETCH) meson)" PYCOTAP="$$($(FETCH) pycotap)" $(VM)/build-qemu.sh
 
-# KDIR= another kernel, built or its installed headers; the result is for that one
-KDIR	?= $(B)/kernel$(if $(DEBIAN),/headers)
-MODULES	:= $(if $(filter $(B)/kernel%,$(KDIR)),$(B)/modules,$(TOP)/build/modules-kdir)
+# KDIR= another kernel, built or its installed headers; the result is for that one, and of no
+# use in the machine.
+KDIR	?=
+MODULES	:= $(if $(KDIR),$(TOP)/build/modules-kdir,$(B)/modules)
 # Debian's kernel and its modules are of one compiler: the one in its root.
 modules_env = $(if $(DEBIAN),PATH="$$($(FETCH) $(debian_name))/usr/bin:$$PATH" \
 	CC=x86_64-linux-gnu-gcc-14 STRIP=x86_64-linux-gnu-strip)
 
+build_modules = $(LOCK) env LINUX="$(linux_src)" FIXED=$(fixed_linux) $(modules_env)
+
+# The modules of the machine, whatever KDIR is.
+.PHONY: ext
+ext: kernel
+	$(Q)$(build_modules) KDIR=$(B)/kernel$(if $(DEBIAN),/headers) OUT=$(B)/modules $(VM)/modules.sh
+
 .PHONY: modules
-modules: $(if $(filter $(B)/kernel%,$(KDIR)),kernel,fetch) ## kvm.ko and kvm-amd.ko with the extension; KDIR= for a kernel of your own
-	$(Q)$(LOCK) env LINUX="$(linux_src)" KDIR="$(abspath $(KDIR))" OUT=$(MODULES) \
-		FIXED=$(fixed_linux) $(modules_env) $(VM)/modules.sh
+modules: $(if $(KDIR),fetch,ext) ## kvm.ko and kvm-amd.ko with the extension; KDIR= for a kernel of your own
+ifneq ($(KDIR),)
+	$(Q)$(build_modules) KDIR="$(abspath $(KDIR))" OUT=$(MODULES) $(VM)/modules.sh
+endif
 
 .PHONY: kunit
 kunit: kernel
-	$(Q)$(LOCK) env LINUX="$(linux_src)" KDIR=$(B)/kernel OUT=$(B)/kunit $(VM)/build-kunit.sh
+	$(Q)$(LOCK) env LINUX="$(linux_src)" FIXED=$(fixed_linux) KDIR=$(B)/kernel OUT=$(B)/kunit \
+		$(VM)/build-kunit.sh
 
 .PHONY: selftests
 selftests: fetch ## the base's KVM selftests and ours
@@ -161,34 +186,35 @@ qemu-vmm: fetch # QEMU as a VMM that uses the uAPI, for the machine to run
 	$(Q)strip -o build/guest/qemu-vmm build/qemu-vmm/qemu-system-x86_64
 
 .PHONY: all
-all: kernel qemu modules selftests launch $(if $(DEBIAN),,kunit) runner tools ## everything
+all: kernel qemu ext selftests launch $(if $(DEBIAN),,kunit) runner tools ## everything
 
 #
 # What is run
 #
 
 T	?=
-# Without T: the stock tests are about KVM without SNP, and would take hours in the
-# debug kernel; Debian's kernel has no KUnit, which is a part of the runner's own.
-ifeq ($(T),)
-T	:= $(if $(filter 1,$(DEBUG)),!stock,$(if $(DEBIAN),!stock !host))
-endif
+# Of `make check` without T: the stock tests are about KVM without SNP, and would take hours
+# in the debug kernel; Debian's kernel has no KUnit, which is a part of the runner's own.
+DEFAULT_T := $(if $(filter 1,$(DEBUG)),!stock,$(if $(DEBIAN),!stock !host))
 TESTS	= --tests $(VM)/tests $(if $(wildcard $(VM)/tests.$(BASE)),--tests $(VM)/tests.$(BASE))
 # The host tests find what they need by these.
 ENV	= BUILD=$(TOP)/build FLAVOUR=$(FLAVOUR) LINUX_SRC="$(linux_src)" \
 	SCALE=$(if $(filter 1,$(DEBUG)),4,1) SEABIOS="$$($(FETCH) seabios)" \
-	QEMU_DATA="$$($(FETCH) qemu-data)" OVMF="$$($(FETCH) ovmf)" RESULTS=$(RESULTS)
+	QEMU_DATA="$$($(FETCH) qemu-data)" OVMF="$$($(FETCH) ovmf)" RESULTS="$(RESULTS)"
 RUN	= $(ENV) $(VM)/run.sh $(TESTS)
 RESULTS	?= $(TOP)/results
 RUN_ARGS ?=
+
+# A recipe that has make's name in it runs also when it is only to be printed.
+this_make = $(MAKE)
 
 # `make check T=...` of host tests alone still needs the machine's parts: what
 # T names is known only to the runner.
 .PHONY: check
 check: $(if $(ONE),all,runner) ## every test, on every base or on BASE; T=NAME, group or pattern for some
-	$(Q)$(if $(ONE),$(RUN) --select '$(T)' $(RUN_ARGS),\
-		T='$(T)' RESULTS=$(RESULTS) BUILD=$(TOP)/build MAKE="$(MAKE)" \
-		$(VM)/check-bases.sh $(BASES))
+	$(Q)$(if $(ONE),$(RUN) --select '$(or $(T),$(DEFAULT_T))' $(RUN_ARGS),\
+		T='$(or $(T),$(DEFAULT_T))' RESULTS="$(RESULTS)" BUILD=$(TOP)/build \
+		$(if $(USER_QEMU),QEMU='$(USER_QEMU)') MAKE="$(this_make)" $(VM)/check-bases.sh $(BASES))
 
 .PHONY: check-long
 check-long: all ## random sequences of 130,000 steps
@@ -196,19 +222,19 @@ check-long: all ## random sequences of 130,000 steps
 
 .PHONY: list
 list: runner ## the tests, and what is expected of them
-	$(Q)$(VM)/run.sh $(TESTS) --list $(if $(T),--select '$(T)')
+	$(Q)$(VM)/run.sh $(TESTS) --list $(if $(T)$(DEFAULT_T),--select '$(or $(T),$(DEFAULT_T))')
 
 .PHONY: demo
-demo: kernel qemu modules selftests runner ## launch, run and zap a VMSA in guest memory
+demo: kernel qemu ext selftests runner ## launch, run and zap a VMSA in guest memory
 	$(Q)$(RUN) --select snp_vmsa_demo --show
 
 .PHONY: zap
-zap: kernel qemu modules selftests runner ## a minute of stress on VMSAs whose pages are punched
+zap: kernel qemu ext selftests runner ## a minute of stress on VMSAs whose pages are punched
 	$(Q)$(RUN) --select vmsa_zap_long --show
 
 .PHONY: timeline
 timeline: RESULTS = $(TOP)/build/timeline
-timeline: kernel qemu modules selftests runner ## record a launch, a zap and a recovery; draw them as an SVG
+timeline: kernel qemu ext selftests runner ## record a launch, a zap and a recovery; draw them as an SVG
 	$(Q)$(MAKE) -s -C $(TOP)/tools/timeline OUT=$(TOP)/build/vm CC="$(CC)"
 	$(Q)$(RUN) --select snp_scene > /dev/null
 	$(Q)$(TOP)/build/vm/timeline $(RESULTS)/snp_scene.log $(RESULTS)/machine-01.qemu \
@@ -216,16 +242,16 @@ timeline: kernel qemu modules selftests runner ## record a launch, a zap and a r
 	@echo "drawn: $(TOP)/build/timeline.svg"
 
 .PHONY: demo-guest
-demo-guest: kernel qemu modules runner guest ## a Debian guest with SEV-SNP by QEMU and OVMF; minutes
+demo-guest: kernel qemu ext runner guest ## a Debian guest with SEV-SNP by QEMU and OVMF; minutes
 	$(Q)$(RUN) --select snp_linux_1 --show
 
 .PHONY: check-guest
-check-guest: kernel qemu modules runner guest qemu-vmm ## such guests as tests: 1, 2, 4 vCPUs, load, measured boot, vmsa-gpa, lost pages
+check-guest: kernel qemu ext runner guest qemu-vmm ## such guests as tests: 1, 2, 4 vCPUs, load, measured boot, vmsa-gpa, lost pages
 	$(Q)$(RUN) --select "$(or $(T),guest)" $(RUN_ARGS)
 
 .PHONY: bench
 bench: RESULTS = $(TOP)/build/bench/results
-bench: kernel qemu qemu-plain modules kunit runner guest ## what the emulation costs: an SNP guest, a plain machine, RMPUPDATE; minutes
+bench: kernel qemu qemu-plain ext kunit runner guest ## what the emulation costs: an SNP guest, a plain machine, RMPUPDATE; minutes
 	$(Q)$(ENV) OUT=$(TOP)/build/bench KERNEL=$(B)/kernel/arch/x86/boot/bzImage \
 		QEMU_PLAIN=$(TOP)/build/qemu-plain/qemu-system-x86_64 \
 		QEMU_OURS=$(TOP)/build/qemu/qemu-system-x86_64 \
@@ -242,7 +268,7 @@ shell: all ## a shell in the machine; T= brings these tests' programs along
 
 .PHONY: check-hw
 check-hw: selftests launch runner ## the SNP tests on this host, which has to be one with SNP; KDIR= for its kernel
-	$(Q)BUILD=$(TOP)/build MODULES=$(MODULES) RESULTS=$(RESULTS) \
+	$(Q)BUILD=$(TOP)/build MODULES=$(MODULES) RESULTS="$(RESULTS)" \
 		$(VM)/hw.sh $(filter-out --tests,$(TESTS))
 
 .PHONY: check-mutants
@@ -301,8 +327,9 @@ check-qemu-series-fixtures: qemu-series ## each of these checks rejects what it 
 
 .PHONY: clean
 clean: ## remove all builds
-	rm -rf $(TOP)/build $(TOP)/results $(TOP)/results.lock
+	rm -rf '$(TOP)/build' '$(TOP)/results' '$(TOP)/results.lock' '$(TOP)/results.hw' \
+		'$(TOP)'/results.old-*
 
 .PHONY: distclean
 distclean: clean ## remove the cache of fetched sources, too
-	rm -rf "$(SNP_CACHE)"
+	rm -rf '$(SNP_CACHE)'

@@ -3,7 +3,8 @@
 #
 # mutants.sh [NAME...]: for each tools/mutants/NAME.patch apply it to a copy of the
 # project, build, run the test that it names: the test must turn red. A mutant that
-# no longer applies, no longer builds or stays green fails.
+# no longer applies, no longer builds or stays green fails. All that a mutant is built
+# into is in $BUILD/mutants, QEMU too: a run beside this one is not disturbed.
 #
 #   BUILD, FLAVOUR, LINUX_SRC, QEMU_SRC, MESON, PYCOTAP, SEABIOS, QEMU_DATA, JOBS
 #   FIXED_LINUX, FIXED_QEMU  FIXED of the scripts that build
@@ -29,6 +30,19 @@ n=0 bad=0
 	cd "$top"
 }
 
+# Without a name the runner would run all tests.
+for m in "$@"; do
+	[ -f "$top/tools/mutants/$m.patch" ] || {
+		echo "mutants: no '$m'; there are:" >&2
+		(cd "$top/tools/mutants" && ls -- *.patch) | sed 's/\.patch$//' >&2
+		exit 2
+	}
+	grep -q '^Test: *[^ ]' "$top/tools/mutants/$m.patch" || {
+		echo "mutants: $m.patch names no test: 'Test: NAME'" >&2
+		exit 2
+	}
+done
+
 # The unmodified files, and only those that differ: builds stay short.
 restore() {
 	mkdir -p "$copy/tools"
@@ -44,27 +58,15 @@ build_modules() {
 }
 
 build_qemu() {
-	FIXED=${FIXED_QEMU:-} QEMU=$QEMU_SRC TREE=$BUILD/qemu-src OUT=$BUILD/qemu TOP=$1 "$vm/build-qemu.sh"
+	FIXED=${FIXED_QEMU:-} QEMU=$QEMU_SRC TREE=$work/qemu-src OUT=$work/qemu TOP=$copy \
+		"$vm/build-qemu.sh"
 }
-
-# Whatever happens, the real QEMU is what the next build finds.
-mutated_qemu=
-restore_qemu() {
-	[ -z "$mutated_qemu" ] || build_qemu "$top" > "$LOGDIR/restore.log" 2>&1 ||
-		echo "mutants: QEMU could not be restored; see $LOGDIR/restore.log" >&2
-	mutated_qemu=
-}
-trap restore_qemu EXIT
-trap 'exit 130' INT TERM HUP
-
 
 # mutant NAME: prints why it fails
 mutant() {
 	patch=$top/tools/mutants/$1.patch
 	log=$LOGDIR/$1.log
-	[ -f "$patch" ] || { echo "no $patch"; return 1; }
 	test=$(sed -n 's/^Test: *//p' "$patch" | head -n 1)
-	[ -n "$test" ] || { echo "names no test"; return 1; }
 	restore
 	patch -s -p1 -F0 --no-backup-if-mismatch -d "$copy" < "$patch" > "$log" 2>&1 ||
 		{ echo "does not apply; see $log"; return 1; }
@@ -75,8 +77,8 @@ mutant() {
 		ext=$work/modules
 	fi
 	if grep -q '^+++ b/\(tools/platform/[th][aw][^/]*-i386-snp\|patches/qemu\)' "$patch"; then
-		mutated_qemu=1
-		build_qemu "$copy" >> "$log" 2>&1 || { echo "does not build; see $log"; return 1; }
+		build_qemu >> "$log" 2>&1 || { echo "does not build; see $log"; return 1; }
+		qemu=$work/qemu/qemu-system-x86_64
 	fi
 	# A restored file is older than what was made of the mutant.
 	rm -rf "$work/host"
@@ -102,7 +104,7 @@ echo "KTAP version 1"
 # A mutant proves nothing when its test is red anyway.
 green=
 for m in "$@"; do
-	t=$(sed -n 's/^Test: *//p' "$top/tools/mutants/$m.patch" 2>/dev/null | head -n 1)
+	t=$(sed -n 's/^Test: *//p' "$top/tools/mutants/$m.patch" | head -n 1)
 	case ",$green," in
 	*",$t,"*) ;;
 	*) green=$green${green:+,}$t ;;
@@ -125,8 +127,8 @@ for m in "$@"; do
 	else
 		result 1 "$m # $why"
 	fi
-	restore_qemu
-	echo "[$((n - 1))/$total] $m: $([ $rc = 0 ] && echo caught || echo "RED $why"), $(($(date +%s) - start)) s" >&2
+	echo "[$((n - 1))/$total] $m: $([ $rc = 0 ] && echo caught || echo "RED $why")," \
+		"$(($(date +%s) - start)) s" >&2
 done
 echo "1..$n"
 exit $bad
