@@ -4,8 +4,8 @@
  *
  * From SNP_INIT to SNP_SHUTDOWN_EX with IOMMU_SNP_SHUTDOWN the IOMMU lets no
  * device write to a page that is not the hypervisor's.  The IOMMU's own
- * writes (event log, completion store) go to Firmware pages and do not come
- * this way.
+ * writes (event log, completion store) go to the Firmware pages that SNP_INIT
+ * made for them, and to no others.
  */
 #include "qemu/osdep.h"
 #include "psp-fw.h"
@@ -44,4 +44,17 @@ void snp_iommu_check(hwaddr iova, bool is_write, IOMMUTLBEntry *entry)
             trace_snp_iommu_dma_blocked(iova, page);
         }
     }
+}
+
+bool snp_iommu_own_write(enum SnpIommuRange what, hwaddr addr, uint64_t len)
+{
+    const FwRange *r = &snp_fw.iommu[what];
+
+    if (!snp_platform || !qatomic_read(&snp_fw.iommu_enforce) ||
+        (addr >= r->base && addr + len <= r->base + r->len)) {
+        return true;
+    }
+    snp_unmodelled("the IOMMU writes to 0x%" HWADDR_PRIx ", where it had "
+                   "nothing to write to at SNP_INIT", addr);
+    return false;
 }

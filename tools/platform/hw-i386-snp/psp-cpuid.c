@@ -8,6 +8,7 @@
  * family's PPR; those below are the ones that hold features or limits.
  */
 #include "qemu/osdep.h"
+#include "qemu/cutils.h"
 #include "hw/core/cpu.h"
 #include "target/i386/cpu.h"
 #include "psp-fw.h"
@@ -29,12 +30,13 @@ bool fw_cpus_ready(void)
     return true;
 }
 
-/* Header: u32 count, u32 and u64 reserved.  Entry: see below. */
+/* Header: u32 count, u32 and u64 reserved.  Entry: see below, u64 reserved. */
 #define TABLE_HDR       16
 #define ENTRY_SIZE      48
 #define ENTRY_MAX       64
 
-enum { E_EAX_IN = 0, E_ECX_IN = 4, E_XCR0 = 8, E_XSS = 16, E_REG = 24 };
+enum { E_EAX_IN = 0, E_ECX_IN = 4, E_XCR0 = 8, E_XSS = 16, E_REG = 24,
+       E_RESERVED = 40 };
 
 typedef enum Rule { ANY, SUBSET, EQUAL, AT_MOST } Rule;
 
@@ -109,11 +111,20 @@ static bool check_entry(uint8_t *entry, CPUX86State *env)
     return ok;
 }
 
+static bool check_reserved(uint8_t *p, size_t len)
+{
+    if (buffer_is_zero(p, len)) {
+        return true;
+    }
+    memset(p, 0, len);
+    return false;
+}
+
 bool fw_cpuid_page_check(uint8_t *page)
 {
     CPUX86State *env = &X86_CPU(first_cpu)->env;
     uint32_t n = ldl_le_p(page), i;
-    bool ok = true;
+    bool ok = check_reserved(page + 4, TABLE_HDR - 4);
 
     if (n > ENTRY_MAX) {
         stl_le_p(page, ENTRY_MAX);
@@ -121,7 +132,10 @@ bool fw_cpuid_page_check(uint8_t *page)
         ok = false;
     }
     for (i = 0; i < n; i++) {
-        ok &= check_entry(page + TABLE_HDR + ENTRY_SIZE * i, env);
+        uint8_t *entry = page + TABLE_HDR + ENTRY_SIZE * i;
+
+        ok &= check_entry(entry, env);
+        ok &= check_reserved(entry + E_RESERVED, ENTRY_SIZE - E_RESERVED);
     }
     return ok;
 }

@@ -125,6 +125,27 @@ void fw_set_state(hwaddr spa, SnpPageState state)
     fw_set_page(spa, &e);
 }
 
+static bool in_range(hwaddr p, const FwRange *r)
+{
+    return p < r->base + r->len && p + FW_PAGE > r->base;
+}
+
+bool fw_own_page(hwaddr p)
+{
+    int i;
+
+    if (snp_rmp_active() && p <= snp_platform->rmp_end &&
+        p + FW_PAGE > snp_platform->rmp_base) {
+        return true;
+    }
+    for (i = 0; snp_fw.iommu_enforce && i < SNP_IOMMU_NR; i++) {
+        if (in_range(p, &snp_fw.iommu[i])) {
+            return true;
+        }
+    }
+    return in_range(p, &snp_fw.tmr);
+}
+
 FwStatus fw_check_output(hwaddr addr, uint64_t len)
 {
     hwaddr p;
@@ -136,6 +157,9 @@ FwStatus fw_check_output(hwaddr addr, uint64_t len)
         SnpRmpEntry e;
         SnpPageState s = fw_page(p, &e);
 
+        if (fw_own_page(p)) {
+            return FW_INVALID_PAGE_STATE;
+        }
         if (s == SNP_PAGE_FIRMWARE) {
             continue;
         }
@@ -148,6 +172,23 @@ FwStatus fw_check_output(hwaddr addr, uint64_t len)
         return FW_INVALID_PAGE_STATE;
     }
     return FW_SUCCESS;
+}
+
+FwStatus fw_check_snp_output(hwaddr addr, uint64_t len)
+{
+    SnpRmpEntry e;
+    FwStatus st;
+
+    if (snp_fw.snp_init &&
+        (addr & ~(FW_PAGE - 1)) != ((addr + len - 1) & ~(FW_PAGE - 1))) {
+        return FW_INVALID_ADDRESS;
+    }
+    st = fw_check_output(addr, len);
+    if (st == FW_SUCCESS) {
+        fw_page(addr, &e);
+        st = e.large ? FW_INVALID_PAGE_SIZE : FW_SUCCESS;
+    }
+    return st;
 }
 
 void fw_output_done(hwaddr addr)

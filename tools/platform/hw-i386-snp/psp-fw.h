@@ -14,6 +14,7 @@
 #include "qemu/bswap.h"
 #include "target/i386/snp/snp.h"
 #include "digest.h"
+#include "snp-iommu.h"
 
 #define FW_API_MAJOR    1
 #define FW_API_MINOR    55
@@ -101,16 +102,22 @@ typedef struct FwAsid {
     bool leak_reported;
 } FwAsid;
 
+typedef struct FwRange {
+    hwaddr base;
+    uint64_t len;               /* 0: none */
+} FwRange;
+
 /* Platform states of the SEV API */
 enum { PSTATE_UNINIT, PSTATE_INIT, PSTATE_WORKING };
 
 typedef struct SnpFw {
     int sev_state;              /* PSTATE_UNINIT or PSTATE_INIT */
     bool sev_es;
-    hwaddr tmr;
+    FwRange tmr;
     bool snp_init;
     bool rmp_initialized;
     bool iommu_enforce;         /* the IOMMU checks the RMP */
+    FwRange iommu[SNP_IOMMU_NR];    /* what SNP_INIT took for it */
     uint64_t reported_tcb;
     uint32_t mask_chip;         /* bits of SNP_CONFIG */
     uint64_t guest_seq;
@@ -152,10 +159,19 @@ void fw_set_page(hwaddr spa, const SnpRmpEntry *e);
 void fw_set_state(hwaddr spa, SnpPageState state);
 
 /*
+ * Is this one of the pages that the firmware, the processor or the IOMMU
+ * itself works with: of the RMP, the TMR, the IOMMU's logs and its completion
+ * store?  Firmware pages, but not for a command to have.
+ */
+bool fw_own_page(hwaddr p);
+
+/*
  * May the firmware write its output there?  Once SNP is initialised every
  * page of it must be a Firmware page, before that a page of the hypervisor.
  */
 FwStatus fw_check_output(hwaddr addr, uint64_t len);
+/* The same for an SNP command, whose output is in one page of 4 KiB. */
+FwStatus fw_check_snp_output(hwaddr addr, uint64_t len);
 /* Output of an SNP command: the page goes to Reclaim. */
 void fw_output_done(hwaddr addr);
 

@@ -73,7 +73,7 @@ static FwStatus cmd_gctx_create(uint8_t *buf)
     if (s == SNP_PAGE_NOT_COVERED) {
         return FW_INVALID_ADDRESS;
     }
-    if (s != SNP_PAGE_FIRMWARE) {
+    if (s != SNP_PAGE_FIRMWARE || fw_own_page(gctx)) {
         return FW_INVALID_PAGE_STATE;
     }
     if (e.large) {
@@ -367,7 +367,7 @@ static FwStatus cmd_guest_status(uint8_t *buf)
     FwStatus st;
 
     FIND_GUEST(ldq_le_p(buf), g);
-    st = fw_check_output(out, sizeof(s));
+    st = fw_check_snp_output(out, sizeof(s));
     if (st != FW_SUCCESS) {
         return st;
     }
@@ -431,7 +431,7 @@ static FwStatus cmd_dbg_decrypt(uint8_t *buf)
         st = FW_INVALID_ADDRESS;
     }
     if (st == FW_SUCCESS) {
-        st = fw_check_output(dst, FW_PAGE);
+        st = fw_check_snp_output(dst, FW_PAGE);
     }
     if (st == FW_SUCCESS) {
         fw_copy(dst, src, FW_PAGE);

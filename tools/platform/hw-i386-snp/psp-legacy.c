@@ -11,6 +11,7 @@
 
 #define POLICY_NODBG    (1u << 0)
 #define POLICY_ES       (1u << 2)
+#define POLICY_RESERVED 0xffc0u
 
 #define MEASURE_LEN     48      /* HMAC-SHA-256, nonce */
 
@@ -40,9 +41,18 @@ static FwStatus cmd_launch_start(uint8_t *buf)
     uint32_t minor = extract32(policy, 24, 8);
     SevGuest *g;
 
+    if (ldl_le_p(buf + 20)) {
+        return FW_INVALID_PARAM;
+    }
     if (major > FW_API_MAJOR ||
-        (major == FW_API_MAJOR && minor > FW_API_MINOR)) {
+        (major == FW_API_MAJOR && minor > FW_API_MINOR) ||
+        (policy & POLICY_RESERVED)) {
         return FW_POLICY_FAILURE;
+    }
+    /* Certificate of the guest owner, and the session that it began */
+    if (ldq_le_p(buf + 8) || ldq_le_p(buf + 24)) {
+        snp_unmodelled("LAUNCH_START with a session of the guest owner's");
+        return FW_UNSUPPORTED;
     }
     if ((policy & POLICY_ES) && !snp_fw.sev_es) {
         return FW_UNSUPPORTED;

@@ -19,38 +19,87 @@
  * with SNP Exclusion Base, which is then the completion-wait base (see Linux
  * drivers/iommu/amd/init.c, iommu_set_cwwb_range()).
  */
-static void fw_iommu_log(AMDVIState *s, unsigned reg, SnpPageState state)
+static FwRange fw_iommu_log(AMDVIState *s, unsigned reg)
 {
     uint64_t v = ldq_le_p(&s->mmior[reg]);
     hwaddr base = v & MAKE_64BIT_MASK(12, 40);
-    uint64_t len = 16ULL << extract64(v, 56, 4);
-    hwaddr p;
 
-    if (!base) {
-        return;
-    }
-    for (p = base; p < base + len; p += FW_PAGE) {
-        if (snp_rmp_covers(p)) {
-            fw_set_state(p, state);
-        }
-    }
+    return (FwRange) {
+        .base = base,
+        .len = base ? ROUND_UP(16ULL << extract64(v, 56, 4), FW_PAGE) : 0,
+    };
 }
 
-static void fw_iommu_pages(SnpPageState state)
+static void fw_iommu_find(FwRange found[SNP_IOMMU_NR])
 {
     X86IOMMUState *x86 = x86_iommu_get_default();
     AMDVIState *s;
-    hwaddr cwb;
+    hwaddr store, limit;
 
+    memset(found, 0, SNP_IOMMU_NR * sizeof(*found));
     if (!x86 || !object_dynamic_cast(OBJECT(x86), TYPE_AMD_IOMMU_DEVICE)) {
         return;
     }
     s = AMD_IOMMU_DEVICE(x86);
-    fw_iommu_log(s, AMDVI_MMIO_EVENT_BASE, state);
-    fw_iommu_log(s, AMDVI_MMIO_PPR_BASE, state);
-    cwb = ldq_le_p(&s->mmior[AMDVI_MMIO_EXCL_BASE]) & MAKE_64BIT_MASK(12, 40);
-    if (cwb && snp_rmp_covers(cwb)) {
-        fw_set_state(cwb, state);
+    found[SNP_IOMMU_EVENT_LOG] = fw_iommu_log(s, AMDVI_MMIO_EVENT_BASE);
+    found[SNP_IOMMU_PPR_LOG] = fw_iommu_log(s, AMDVI_MMIO_PPR_BASE);
+
+    store = ldq_le_p(&s->mmior[AMDVI_MMIO_EXCL_BASE]) & MAKE_64BIT_MASK(12, 40);
+    limit = ldq_le_p(&s->mmior[AMDVI_MMIO_EXCL_LIMIT]) &
+            MAKE_64BIT_MASK(12, 40);
+    if (store != limit) {
+        snp_unmodelled("an IOMMU's completion store from 0x%" HWADDR_PRIx
+                       " to 0x%" HWADDR_PRIx, store, limit);
+    }
+    found[SNP_IOMMU_STORE] = (FwRange) {
+        .base = store,
+        .len = store ? FW_PAGE : 0,
+    };
+}
+
+/* In the default state, or the firmware's already, and no part of 2 MiB */
+static bool fw_may_be_taken(hwaddr p)
+{
+    SnpRmpEntry e;
+
+    switch (fw_page(p, &e)) {
+    case SNP_PAGE_HYPERVISOR:
+    case SNP_PAGE_FIRMWARE:
+    case SNP_PAGE_NOT_COVERED:
+        return !e.large;
+    default:
+        return false;
+    }
+}
+
+static bool fw_iommu_may_be_taken(const FwRange r[SNP_IOMMU_NR])
+{
+    hwaddr p;
+    int i;
+
+    for (i = 0; i < SNP_IOMMU_NR; i++) {
+        for (p = r[i].base; p < r[i].base + r[i].len; p += FW_PAGE) {
+            if (!fw_may_be_taken(p)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void fw_iommu_pages(SnpPageState state)
+{
+    hwaddr p;
+    int i;
+
+    for (i = 0; i < SNP_IOMMU_NR; i++) {
+        const FwRange *r = &snp_fw.iommu[i];
+
+        for (p = r->base; p < r->base + r->len; p += FW_PAGE) {
+            if (snp_rmp_covers(p)) {
+                fw_set_state(p, state);
+            }
+        }
     }
 }
 
@@ -80,19 +129,17 @@ static void fw_rmp_init(void)
 }
 
 /* RANGE_LIST: u32 count, u32 reserved; RANGE: u64 base, u32 pages, reserved */
-static FwStatus fw_hv_fixed_list(hwaddr list)
+static FwStatus fw_hv_fixed_read(hwaddr list, uint8_t page[FW_PAGE])
 {
-    uint8_t page[FW_PAGE];
     uint32_t n, i;
 
-    if ((list & (FW_PAGE - 1)) || !fw_read(list, page, sizeof(page))) {
+    if ((list & (FW_PAGE - 1)) || !fw_read(list, page, FW_PAGE)) {
         return FW_INVALID_ADDRESS;
     }
     n = ldl_le_p(page);
     if (n > (FW_PAGE - 8) / 16 || ldl_le_p(page + 4)) {
         return FW_INVALID_PARAM;
     }
-
     for (i = 0; i < n; i++) {
         uint8_t *r = page + 8 + 16 * i;
 
@@ -100,25 +147,38 @@ static FwStatus fw_hv_fixed_list(hwaddr list)
             return FW_INVALID_PARAM;
         }
     }
+    return FW_SUCCESS;
+}
+
+/* Makes the pages of the list HV-fixed, or only looks if they may be. */
+static bool fw_hv_fixed(const uint8_t page[FW_PAGE], bool look)
+{
+    hwaddr end = fw_rmp_coverage();
+    uint32_t n = ldl_le_p(page), i;
 
     for (i = 0; i < n; i++) {
-        uint8_t *r = page + 8 + 16 * i;
+        const uint8_t *r = page + 8 + 16 * i;
         hwaddr p = ldq_le_p(r);
         uint64_t left = ldl_le_p(r + 8);
-        hwaddr end = fw_rmp_coverage();
+        SnpRmpEntry e;
 
         /* Ranges outside the RMP (the HyperTransport hole) are tolerated. */
         for (; left && p < end; left--, p += FW_PAGE) {
-            if (snp_rmp_covers(p)) {
+            if (!look) {
                 fw_set_state(p, SNP_PAGE_HV_FIXED);
+            } else if (fw_page(p, &e) != SNP_PAGE_HV_FIXED &&
+                       !fw_may_be_taken(p)) {
+                return false;
             }
         }
     }
-    return FW_SUCCESS;
+    return true;
 }
 
 static FwStatus fw_snp_init(bool init_rmp, bool list_en, hwaddr list)
 {
+    FwRange iommu[SNP_IOMMU_NR];
+    uint8_t page[FW_PAGE] = { 0 };
     CPUState *cs;
     hwaddr p;
     FwStatus st;
@@ -132,22 +192,30 @@ static FwStatus fw_snp_init(bool init_rmp, bool list_en, hwaddr list)
     if (!init_rmp && !snp_fw.rmp_initialized) {
         return FW_RMP_INIT_REQUIRED;
     }
-
-    if (init_rmp) {
-        fw_rmp_init();
-    }
     if (list_en) {
-        st = fw_hv_fixed_list(list);
+        st = fw_hv_fixed_read(list, page);
         if (st != FW_SUCCESS) {
             return st;
         }
     }
+    fw_iommu_find(iommu);
+
+    /* All is looked at before anything is changed. */
+    if (!init_rmp &&
+        (!fw_hv_fixed(page, true) || !fw_iommu_may_be_taken(iommu))) {
+        return FW_INVALID_PAGE_STATE;
+    }
+    if (init_rmp) {
+        fw_rmp_init();
+    }
+    fw_hv_fixed(page, false);
     for (p = snp_platform->rmp_base & ~(FW_PAGE - 1);
          p < snp_platform->rmp_end; p += FW_PAGE) {
         if (snp_rmp_covers(p)) {
             fw_set_state(p, SNP_PAGE_FIRMWARE);
         }
     }
+    memcpy(snp_fw.iommu, iommu, sizeof(iommu));
     fw_iommu_pages(SNP_PAGE_FIRMWARE);
 
     snp_fw.rmp_initialized = true;
@@ -242,7 +310,7 @@ static FwStatus cmd_snp_platform_status(uint8_t *buf)
     FwStatus st;
 
     /* No alignment: Linux passes a member of a packed structure. */
-    st = fw_check_output(out, sizeof(s));
+    st = fw_check_snp_output(out, sizeof(s));
     if (st != FW_SUCCESS) {
         return st;
     }
@@ -304,14 +372,10 @@ static FwStatus cmd_page_reclaim(uint8_t *buf)
     if (e.large != large) {
         return FW_INVALID_PAGE_SIZE;
     }
-    /* What the firmware itself still works with is not to be had. */
-    if (snp_fw.sev_state != PSTATE_UNINIT && snp_fw.tmr &&
-        p < snp_fw.tmr + FW_2M && p + n * FW_PAGE > snp_fw.tmr) {
-        return FW_INVALID_PAGE_STATE;
-    }
-    if (p + n * FW_PAGE > snp_platform->rmp_base &&
-        p <= snp_platform->rmp_end) {
-        return FW_INVALID_PAGE_STATE;
+    for (i = 0; i < n; i++) {
+        if (fw_own_page(p + i * FW_PAGE)) {
+            return FW_INVALID_PAGE_STATE;
+        }
     }
 
     for (i = 0; i < n; i++) {
@@ -376,7 +440,7 @@ static FwStatus fw_sev_init(uint32_t flags, hwaddr tmr, uint32_t tmr_len)
         if (st != FW_SUCCESS) {
             return st;
         }
-        snp_fw.tmr = tmr;
+        snp_fw.tmr = (FwRange) { .base = tmr, .len = tmr_len };
         snp_fw.sev_es = true;
     }
     snp_fw.sev_state = PSTATE_INIT;
@@ -421,7 +485,7 @@ static FwStatus cmd_shutdown(uint8_t *buf)
     fw_sev_drop_all();
     snp_fw.sev_state = PSTATE_UNINIT;
     snp_fw.sev_es = false;
-    snp_fw.tmr = 0;
+    snp_fw.tmr = (FwRange) { 0 };
     return FW_SUCCESS;
 }
 

@@ -343,18 +343,8 @@ static FwStatus check_request_page(hwaddr spa)
 
 static FwStatus check_response_page(hwaddr spa)
 {
-    FwStatus st;
-    SnpRmpEntry e;
-
-    if (spa & (FW_PAGE - 1)) {
-        return FW_INVALID_ADDRESS;
-    }
-    st = fw_check_output(spa, FW_PAGE);
-    if (st == FW_SUCCESS) {
-        fw_page(spa, &e);
-        st = e.large ? FW_INVALID_PAGE_SIZE : FW_SUCCESS;
-    }
-    return st;
+    return spa & (FW_PAGE - 1) ? FW_INVALID_ADDRESS :
+                                 fw_check_snp_output(spa, FW_PAGE);
 }
 
 /* The sequence number, little endian, and zeros. */

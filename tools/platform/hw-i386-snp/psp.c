@@ -207,10 +207,14 @@ static void psp_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
         }
         break;
     case R_CMDBUF_LO:
-        s->cmdbuf = deposit64(s->cmdbuf, 0, 32, val);
-        break;
     case R_CMDBUF_HI:
-        s->cmdbuf = deposit64(s->cmdbuf, 32, 32, val);
+        if (s->step != STEP_IDLE) {
+            snp_unmodelled("another buffer for PSP command 0x%x, which is in "
+                           "progress", s->cmd);
+            break;
+        }
+        s->cmdbuf = deposit64(s->cmdbuf, addr == R_CMDBUF_LO ? 0 : 32, 32,
+                              val);
         break;
     case R_CMDRESP:
         psp_submit(s, val);

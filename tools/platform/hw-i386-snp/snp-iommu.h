@@ -7,6 +7,14 @@
 
 #include "exec/memory.h"
 
+/* What the IOMMU itself writes to. */
+enum SnpIommuRange {
+    SNP_IOMMU_EVENT_LOG,
+    SNP_IOMMU_PPR_LOG,
+    SNP_IOMMU_STORE,            /* of COMPLETION_WAIT */
+    SNP_IOMMU_NR
+};
+
 /* Does the IOMMU of this machine announce SNP? */
 bool snp_iommu_present(void);
 
@@ -15,5 +23,8 @@ bool snp_iommu_present(void);
  * hypervisor's; restricts the translation to that page then.
  */
 void snp_iommu_check(hwaddr iova, bool is_write, IOMMUTLBEntry *entry);
+
+/* May the IOMMU write there on its own account? */
+bool snp_iommu_own_write(enum SnpIommuRange what, hwaddr addr, uint64_t len);
 
 #endif

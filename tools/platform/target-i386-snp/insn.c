@@ -50,16 +50,28 @@ static uint64_t address(uint64_t reg, int aflag)
     }
 }
 
-/* RMPUPDATE and PSMASH belong to the hypervisor, in 64-bit mode. */
-static void check_host(CPUX86State *env, uintptr_t ra)
+static void check_cpl0(CPUX86State *env, uintptr_t ra)
 {
-    if (!snp_cpu_enabled(env) || !(env->hflags & HF_CS64_MASK) ||
-        (env->hflags & HF_GUEST_MASK)) {
-        raise_exception_ra(env, EXCP06_ILLOP, ra);
-    }
     if (env->hflags & HF_CPL_MASK) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, ra);
     }
+}
+
+/*
+ * RMPUPDATE and PSMASH are of 64-bit mode, and do nothing for a guest: its
+ * ASID is not 0.
+ */
+static bool check_host(CPUX86State *env, uintptr_t ra)
+{
+    if (!snp_cpu_enabled(env) || !(env->hflags & HF_CS64_MASK)) {
+        raise_exception_ra(env, EXCP06_ILLOP, ra);
+    }
+    check_cpl0(env, ra);
+    if (env->hflags & HF_GUEST_MASK) {
+        set_result(env, SNP_RMP_FAIL_PERMISSION, -1);
+        return false;
+    }
+    return true;
 }
 
 static void rmpupdate(CPUX86State *env, int aflag, uintptr_t ra)
@@ -68,7 +80,9 @@ static void rmpupdate(CPUX86State *env, int aflag, uintptr_t ra)
     SnpRmpUpdate u;
     uint64_t hi;
 
-    check_host(env, ra);
+    if (!check_host(env, ra)) {
+        return;
+    }
     snp_cpu_hold(env_cpu(env), SNP_CTL_HOLD_RMPUPDATE, env->regs[R_EAX], ra);
     u.gpa = cpu_ldq_le_data_ra(env, ptr, ra);
     hi = cpu_ldq_le_data_ra(env, ptr + 8, ra);
@@ -82,26 +96,36 @@ static void rmpupdate(CPUX86State *env, int aflag, uintptr_t ra)
 
 static void psmash(CPUX86State *env, uintptr_t ra)
 {
-    check_host(env, ra);
-    set_result(env, snp_psmash(env_cpu(env), env->regs[R_EAX]), -1);
+    if (check_host(env, ra)) {
+        set_result(env, snp_psmash(env_cpu(env), env->regs[R_EAX]), -1);
+    }
 }
 
-/*
- * Common to the guest's instructions: #UD outside of an SNP-active guest,
- * then privilege, then the translation of rAX.
- */
+static bool in_snp_guest(CPUX86State *env)
+{
+    return env->snp.snp && (env->hflags & HF_GUEST_MASK);
+}
+
+/* RMPADJUST and RMPQUERY are an SNP guest's, in 64-bit mode. */
+static void check_guest(CPUX86State *env, uintptr_t ra)
+{
+    if (!in_snp_guest(env) || !(env->hflags & HF_CS64_MASK)) {
+        raise_exception_ra(env, EXCP06_ILLOP, ra);
+    }
+    check_cpl0(env, ra);
+}
+
+/* Common to the guest's instructions: the translation of rAX. */
 static uint64_t guest_page(CPUX86State *env, int aflag, SnpGuestPage *pg,
                            uintptr_t ra)
 {
     uint64_t va = address(env->regs[R_EAX], aflag) & ~0xfffull;
 
-    if (!env->snp.snp || !(env->hflags & HF_GUEST_MASK)) {
-        raise_exception_ra(env, EXCP06_ILLOP, ra);
-    }
-    if (env->hflags & HF_CPL_MASK) {
-        raise_exception_err_ra(env, EXCP0D_GPF, 0, ra);
-    }
     snp_guest_translate(env, va, pg, ra);
+    if (!pg->private) {
+        snp_unmodelled("PVALIDATE, RMPADJUST or RMPQUERY of the address 0x%"
+                       PRIx64 ", which the guest maps without the C-bit", va);
+    }
     return va;
 }
 
@@ -125,8 +149,14 @@ static void pvalidate(CPUX86State *env, int aflag, uintptr_t ra)
     uint64_t va, npf;
     uint32_t ret;
 
+    check_cpl0(env, ra);
+    if (!in_snp_guest(env)) {
+        /* There is nothing to validate. */
+        set_result(env, SNP_RMP_OK, 1);
+        return;
+    }
     /* Only VMPL0 may validate. */
-    if (env->snp.snp && env->snp.vmpl) {
+    if (env->snp.vmpl) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, ra);
     }
     va = guest_page(env, aflag, &pg, ra);
@@ -142,6 +172,7 @@ static void rmpadjust(CPUX86State *env, int aflag, uintptr_t ra)
     uint64_t va, npf;
     uint32_t ret;
 
+    check_guest(env, ra);
     va = guest_page(env, aflag, &pg, ra);
     ret = snp_rmpadjust(env_cpu(env), &pg, env->snp.asid, env->snp.vmpl,
                         env->regs[R_ECX] & 1, env->regs[R_EDX], &npf);
@@ -158,6 +189,7 @@ static void rmpquery(CPUX86State *env, int aflag, uintptr_t ra)
     if (!snp_platform->rmpquery) {
         raise_exception_ra(env, EXCP06_ILLOP, ra);
     }
+    check_guest(env, ra);
     va = guest_page(env, aflag, &pg, ra);
     ret = snp_rmpquery(&pg, env->snp.asid, env->snp.vmpl, env->regs[R_EDX],
                        &attrs, &large, &npf);

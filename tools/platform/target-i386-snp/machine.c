@@ -10,6 +10,7 @@
 #include "qemu/error-report.h"
 #include "qemu/units.h"
 #include "system/reset.h"
+#include "system/tcg.h"
 #include "exec/memory.h"
 #include "hw/i386/e820_memory_layout.h"
 #include "cpu.h"
@@ -22,7 +23,7 @@ static void snp_machine_reset(void *opaque)
 {
     SnpPlatform *s = opaque;
 
-    s->snp_en = false;
+    qatomic_set(&s->snp_en, false);
 }
 
 uint64_t snp_machine_reserve(MemoryRegion *ram, uint64_t below_4g,
@@ -34,6 +35,15 @@ uint64_t snp_machine_reserve(MemoryRegion *ram, uint64_t below_4g,
 
     if (!s) {
         return 0;
+    }
+    if (!tcg_enabled()) {
+        error_report("snp-platform: only TCG emulates it; use -accel tcg");
+        exit(EXIT_FAILURE);
+    }
+    if (!memory_region_is_ram(ram)) {
+        error_report("snp-platform: the RMP needs memory in one piece; remove "
+                     "memdev from -numa");
+        exit(EXIT_FAILURE);
     }
     if (maxram > below_4g + above_4g) {
         error_report("snp-platform: memory that can be plugged later is not "

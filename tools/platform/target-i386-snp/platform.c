@@ -8,6 +8,7 @@
 #include "qemu/error-report.h"
 #include "qemu/module.h"
 #include "qemu/atomic.h"
+#include "hw/qdev-core.h"
 #include "migration/blocker.h"
 #include "qom/object_interfaces.h"
 #include "snp.h"
@@ -32,7 +33,7 @@ void snp_unmodelled(const char *fmt, ...)
         error_report("snp-platform: not modelled: %s", msg);
         abort();
     }
-    warn_report_once("snp-platform: not modelled, strict is off: %s", msg);
+    warn_report("snp-platform: not modelled, strict is off: %s", msg);
 }
 
 static bool snp_platform_get_strict(Object *obj, Error **errp)
@@ -64,12 +65,23 @@ static void snp_platform_complete(UserCreatable *uc, Error **errp)
                    "remove the second -object snp-platform");
         return;
     }
+    if (phase_check(PHASE_MACHINE_INITIALIZED)) {
+        error_setg(errp, "snp-platform: a machine has its platform from the "
+                   "start; give -object on the command line");
+        return;
+    }
     error_setg(&blocker, "snp-platform: the state of pages, CPUs and firmware "
                "is not saved; run the machine without a snapshot");
     if (migrate_add_blocker(&blocker, errp) < 0) {
         return;
     }
     snp_platform = SNP_PLATFORM(uc);
+}
+
+/* Processors and devices use it as long as the machine is there. */
+static bool snp_platform_can_be_deleted(UserCreatable *uc)
+{
+    return SNP_PLATFORM(uc) != snp_platform;
 }
 
 static void snp_platform_init(Object *obj)
@@ -82,7 +94,10 @@ static void snp_platform_init(Object *obj)
 
 static void snp_platform_class_init(ObjectClass *oc, void *data)
 {
-    USER_CREATABLE_CLASS(oc)->complete = snp_platform_complete;
+    UserCreatableClass *ucc = USER_CREATABLE_CLASS(oc);
+
+    ucc->complete = snp_platform_complete;
+    ucc->can_be_deleted = snp_platform_can_be_deleted;
     object_class_property_add_bool(oc, "strict", snp_platform_get_strict,
                                    snp_platform_set_strict);
     object_class_property_set_description(oc, "strict",

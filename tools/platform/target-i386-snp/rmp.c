@@ -8,9 +8,10 @@
  *
  * Concurrency.  Every change is made under rmp_lock.  The softmmu reads
  * entries without it, when it fills a TLB.  That is safe because a change
- * that takes a right away also queues a flush of all CPUs, and the changing
- * CPU continues only when all CPUs have left their translation blocks: a
- * write through a stale entry happens before the instruction completes.
+ * that takes away a right which another CPU's TLB may hold (drop_writers(),
+ * asid_running()) also queues a flush of all CPUs, and the changing CPU
+ * continues only when all CPUs have left their translation blocks: a write
+ * through a stale entry happens before the instruction completes.
  *
  * Sources: APM volume 3 (RMPUPDATE, PSMASH, PVALIDATE, RMPADJUST, RMPQUERY),
  * APM volume 2 (sections on SEV-SNP), firmware ABI 56860 (page states),
@@ -345,8 +346,12 @@ static uint16_t rmp_store(CPUState *cs, hwaddr spa, const SnpRmpEntry *n)
     qatomic_set(&slot[1], cpu_to_le64(rmp_encode_hi(n, rmp_hi(spa))));
     qatomic_set_mb(&slot[0], cpu_to_le64(rmp_encode_lo(n)));
     if (!n->assigned && o.assigned) {
-        assert(*count);
-        qatomic_set(count, *count - 1);
+        if (*count) {
+            qatomic_set(count, *count - 1);
+        } else {
+            snp_unmodelled("RMP changed behind the platform, at the entry of "
+                           "0x%" HWADDR_PRIx, spa);
+        }
     }
 
     if (!o.assigned && n->assigned) {
@@ -496,16 +501,6 @@ void snp_count_rmp_fault(CPUX86State *env, uint64_t addr, uint64_t error_code)
 {
     snp_count(SNP_CNT_RMP_FAULT);
     trace_snp_rmp_fault(env_cpu(env)->cpu_index, addr, error_code);
-}
-
-bool snp_dma_write_ok(hwaddr spa, uint64_t size)
-{
-    if (snp_hv_write_ok(spa, size)) {
-        return true;
-    }
-    snp_count(SNP_CNT_DMA_BLOCKED);
-    trace_snp_dma_blocked(spa, size);
-    return false;
 }
 
 uint64_t snp_rmp_count_asid(uint32_t asid)
@@ -666,11 +661,9 @@ static uint32_t psmash_locked(CPUState *cs, hwaddr spa)
         !rmp_indexed(spa + PAGE_2M - PAGE_4K)) {
         return SNP_RMP_FAIL_INPUT;
     }
-    if (overlaps_rmp(spa, PAGE_2M) || (rmp_lo(spa) & RMP_LO_IMMUTABLE)) {
-        return SNP_RMP_FAIL_PERMISSION;
-    }
-    if (!(rmp_lo(spa) & RMP_LO_LARGE)) {
-        return SNP_RMP_FAIL_SIZEMISMATCH;
+    if (overlaps_rmp(spa, PAGE_2M) || (rmp_lo(spa) & RMP_LO_IMMUTABLE) ||
+        !(rmp_lo(spa) & RMP_LO_LARGE)) {
+        return SNP_RMP_FAIL_BADADDR;
     }
     for (page = spa; page < spa + PAGE_2M; page += PAGE_4K) {
         if (rmp_in_use(page)) {
@@ -801,11 +794,8 @@ static uint32_t rmpadjust_locked(CPUState *cs, const SnpGuestPage *pg,
     if (!e.validated) {
         return SNP_RMP_VC;
     }
-    /* Nobody gives what he does not have; a VMSA is VMPL0's to declare. */
+    /* Nobody gives what he does not have. */
     if (perm & ~e.perm[vmpl]) {
-        return SNP_RMP_FAIL_PERMISSION;
-    }
-    if (vmpl && vmsa != e.vmsa) {
         return SNP_RMP_FAIL_PERMISSION;
     }
     base = pg->spa & ~((e.large ? PAGE_2M : PAGE_4K) - 1);
@@ -816,7 +806,10 @@ static uint32_t rmpadjust_locked(CPUState *cs, const SnpGuestPage *pg,
         }
     }
     e.perm[target] = perm;
-    e.vmsa = vmsa;
+    if (!vmpl) {
+        /* A VMSA is VMPL0's to declare; from others the bit is ignored. */
+        e.vmsa = vmsa;
+    }
     rmp_flush(cs, guest_store(cs, pg->spa, &e));
     return SNP_RMP_OK;
 }

@@ -95,7 +95,7 @@ void snp_count(SnpCounter c);
 
 /*
  * Aborts QEMU with a message that names what is not modelled (strict), or
- * logs it once (strict=off).  Fail closed: call this in every default case.
+ * warns (strict=off).  Fail closed: call this in every default case.
  */
 void snp_unmodelled(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 
@@ -137,6 +137,7 @@ enum {
     SNP_RMP_FAIL_INUSE      = 3,
     SNP_RMP_FAIL_OVERLAP    = 4,
     SNP_RMP_FAIL_SIZEMISMATCH = 6,
+    SNP_RMP_FAIL_BADADDR    = 7,
 };
 
 /* VMPL permission bits as in RMPADJUST. */
@@ -207,9 +208,9 @@ uint64_t snp_rmp_generation(uint32_t asid);
 
 /*
  * Writes the 4 KiB entry at @spa (firmware side: no checks but coverage),
- * keeps the assigned counts and flushes every TLB when access got tighter.
- * Caller holds the lock.  @cs is the CPU on whose behalf, or NULL for a
- * device.
+ * keeps the assigned counts, and queues a flush of TLBs if one of them may
+ * hold a right that is taken away.  Caller holds the lock.  @cs is the CPU on
+ * whose behalf, or NULL for a device.
  */
 void snp_rmp_write(CPUState *cs, hwaddr spa, const SnpRmpEntry *e);
 
@@ -236,9 +237,6 @@ bool snp_hv_write_ok_cached(CPUState *cs, vaddr va, int mmu_idx, hwaddr spa,
 
 /* A host #PF with the RMP bit is about to be delivered. */
 void snp_count_rmp_fault(CPUX86State *env, uint64_t addr, uint64_t error_code);
-
-/* The same for a device behind the IOMMU; counts what it refuses. */
-bool snp_dma_write_ok(hwaddr spa, uint64_t size);
 
 /*
  * The semantics of the instructions, without the CPU's part (privilege,
@@ -274,7 +272,6 @@ enum {
 typedef struct SnpGuestPage {
     hwaddr gpa;             /* without the C-bit */
     hwaddr spa;
-    uint64_t page_size;     /* the smaller of guest's and nested page size */
     bool private;           /* C-bit of the guest's mapping */
 } SnpGuestPage;
 

@@ -65,7 +65,13 @@ void snp_vmrun_vmcb(CPUX86State *env, hwaddr vmcb, uintptr_t ra)
     if (!snp_rmp_active()) {
         return;
     }
-    if (!env->vm_hsave) {
+    /*
+     * The host's state is stored there, and the page may have been assigned
+     * since VM_HSAVE_PA was written.  Noted as if a TLB had it, so that an
+     * RMPUPDATE elsewhere waits for these stores.
+     */
+    if (!env->vm_hsave ||
+        !snp_hv_write_ok_cached(NULL, 0, 0, env->vm_hsave, TARGET_PAGE_SIZE)) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, ra);
     }
     /* Marked before looked at, so that no RMPUPDATE comes in between. */
@@ -85,8 +91,12 @@ static bool features_ok(CPUX86State *env, const SnpVmsa *v)
     uint64_t allowed = vmcb_ldq(env, SNP_VMCB_ALLOWED_FEATURES);
     uint32_t eax, ebx, ecx, edx;
 
-    if (v->sev_features & ~SNP_FEAT_SNP_ACTIVE) {
+    if (v->sev_features & SNP_FEAT_UNMODELLED) {
         snp_unmodelled("VMRUN with SEV_FEATURES 0x%" PRIx64, v->sev_features);
+        return false;
+    }
+    /* CPUID announces none of these. */
+    if (v->sev_features & ~SNP_FEAT_SNP_ACTIVE) {
         return false;
     }
     /* CPUID 8000001F EAX bit 27: AllowedSevFeatures */
@@ -96,6 +106,17 @@ static bool features_ok(CPUX86State *env, const SnpVmsa *v)
         return false;
     }
     return true;
+}
+
+/* As XSETBV has it: what this CPU has, x87 always, and AVX only with SSE. */
+static bool xcr0_ok(CPUX86State *env, uint64_t xcr0)
+{
+    uint32_t lo, hi, ebx, ecx;
+
+    cpu_x86_cpuid(env, 0xd, 0, &lo, &ebx, &ecx, &hi);
+    return (xcr0 & XSTATE_FP_MASK) &&
+           !(xcr0 & ~(XSTATE_FP_MASK | lo | (uint64_t)hi << 32)) &&
+           (xcr0 & (XSTATE_SSE_MASK | XSTATE_YMM_MASK)) != XSTATE_YMM_MASK;
 }
 
 typedef enum { VMRUN_OK, VMRUN_INVALID, VMRUN_STALE } VmrunResult;
@@ -133,7 +154,8 @@ static VmrunResult check_vmsa_page(CPUX86State *env, SnpCpuState *g, hwaddr pa)
             return VMRUN_INVALID;
         }
         if (e.assigned) {
-            if (!e.vmsa || e.asid != g->asid) {
+            /* Without a key no VMSA of that ASID, whatever the RMP says. */
+            if (!e.vmsa || e.asid != g->asid || !snp_asid_is_snp(g->asid)) {
                 return VMRUN_STALE;
             }
             if (e.immutable) {
@@ -154,7 +176,7 @@ static VmrunResult check_vmsa_page(CPUX86State *env, SnpCpuState *g, hwaddr pa)
     }
     if (g->snp != !!(v.sev_features & SNP_FEAT_SNP_ACTIVE) ||
         v.vmpl >= (g->snp ? SNP_NR_VMPL : 1) ||
-        !features_ok(env, &v) || !(v.xcr0 & XSTATE_FP_MASK)) {
+        !features_ok(env, &v) || !xcr0_ok(env, v.xcr0)) {
         return VMRUN_INVALID;
     }
     g->sev_features = v.sev_features;

@@ -28,6 +28,12 @@
 
 /* SEV_FEATURES of the VMSA; everything but bit 0 is not modelled. */
 #define SNP_FEAT_SNP_ACTIVE         (1ULL << 0)
+#define SNP_FEAT_VTOM               (1ULL << 1)
+#define SNP_FEAT_REFLECT_VC         (1ULL << 2)
+#define SNP_FEAT_BTB_ISOLATION      (1ULL << 7)
+/* Those that come with SNP; a CPUID bit announces each of the others. */
+#define SNP_FEAT_UNMODELLED         (SNP_FEAT_VTOM | SNP_FEAT_REFLECT_VC | \
+                                     SNP_FEAT_BTB_ISOLATION)
 
 /* Exit codes that stock QEMU does not know. */
 #define SNP_EXIT_EXCP_MC            0x52
@@ -140,8 +146,9 @@ static inline bool snp_guest_snp(const CPUX86State *env)
 /* --- World switch (vmsa.c) -------------------------------------------- */
 
 /*
- * VMRUN: raises #GP for a VMCB that is not the hypervisor's and marks it in
- * use.  Called before anything is saved or loaded.
+ * VMRUN: raises #GP for a VMCB or a host save area that is not the
+ * hypervisor's, and marks the VMCB in use.  Called before anything is saved
+ * or loaded.
  */
 void snp_vmrun_vmcb(CPUX86State *env, hwaddr vmcb, uintptr_t ra);
 

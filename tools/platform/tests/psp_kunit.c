@@ -4,19 +4,27 @@
  *
  * Each row names a command, what holds before it and the status that the
  * firmware ABI gives. Rows run through ccp's own sev_do_cmd(), so the same
- * module runs on the emulated platform and on hardware. Load it with no guest
+ * module runs on the emulated platform and on hardware. Some need to know what
+ * only the former tells; there they are skipped. Load it with no guest
  * running: it uses ASIDs from the top of KVM's ranges.
  */
 #include <kunit/test.h>
 #include <linux/cc_platform.h>
 #include <linux/gfp.h>
+#include <linux/io.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/psp-sev.h>
+#include <linux/sizes.h>
+#include <linux/smp.h>
 #include <asm/cpufeature.h>
+#include <asm/msr.h>
 #include <asm/sev.h>
 #include "kernel_compat.h"
+#include "snp-ctl-regs.h"
 
 #define GPA		0x1000ULL
+#define GPA_2M		0x200000ULL
 #define POLICY		(SNP_POLICY_MASK_RSVD_MBO | SNP_POLICY_MASK_SMT)
 #define POLICY_DBG	(POLICY | SNP_POLICY_MASK_DEBUG)
 
@@ -39,6 +47,10 @@ enum target {
 	P_PRE_GUEST_OTHER,
 	P_GUEST_INVALID,
 	P_GUEST_VALID,
+	/* The block of 2 MiB, or its first page */
+	P_FIRMWARE_2M,
+	P_FIRMWARE_4K,
+	P_PRE_GUEST_2M,
 };
 
 /* Guest of SEV. */
@@ -55,6 +67,9 @@ enum legacy {
 struct fixture {
 	void *gctx, *page, *plain, *fw;
 	u64 gctx_pa, pa, plain_pa, fw_pa;
+	struct page *block;		/* 2 MiB, for rows that need it */
+	u64 block_pa;
+	bool block_is_large;
 	u32 asid, other_asid;
 	u32 sev_asid;
 	u32 handle;
@@ -70,7 +85,12 @@ struct row {
 	void (*fill)(struct fixture *f, const struct row *r, void *buf);
 	u64 arg;
 	int status;
+	bool emulated;
 };
+
+/* What the host does not know by itself; 0 on hardware. */
+static u64 rmp_base, rmp_end, tmr, event_log, completion_store;
+static u8 __iomem *ctl;
 
 static int cmd(int id, void *data)
 {
@@ -100,6 +120,29 @@ static void make_shared(struct kunit *test, u64 pa)
 	if (!snp_lookup_rmpentry(pa >> PAGE_SHIFT, &assigned, &level) && assigned)
 		KUNIT_EXPECT_EQ(test, 0,
 				rmp_make_shared(pa >> PAGE_SHIFT, PG_LEVEL_4K));
+}
+
+static void take_block(struct kunit *test, struct fixture *f, bool large, u64 gpa, u32 asid)
+{
+	f->block = alloc_pages(GFP_KERNEL | __GFP_ZERO, 9);
+	KUNIT_ASSERT_NOT_NULL(test, f->block);
+	f->block_pa = page_to_phys(f->block);
+	f->block_is_large = large;
+	KUNIT_ASSERT_EQ(test, 0,
+			rmp_make_private(PHYS_PFN(f->block_pa), gpa,
+					 large ? PG_LEVEL_2M : PG_LEVEL_4K, asid, true));
+}
+
+static void give_block(struct kunit *test, struct fixture *f)
+{
+	struct sev_data_snp_page_reclaim d = { .paddr = f->block_pa | f->block_is_large };
+
+	if (!f->block)
+		return;
+	cmd(SEV_CMD_SNP_PAGE_RECLAIM, &d);
+	KUNIT_EXPECT_EQ(test, 0, rmp_make_shared(PHYS_PFN(f->block_pa), f->block_is_large ?
+						 PG_LEVEL_2M : PG_LEVEL_4K));
+	__free_pages(f->block, 9);
 }
 
 static void guest_to(struct kunit *test, struct fixture *f, enum progress to)
@@ -163,6 +206,15 @@ static void page_to(struct kunit *test, struct fixture *f, enum target to)
 				rmp_make_private(pfn, GPA, PG_LEVEL_4K, f->asid,
 						 false));
 		break;
+	case P_FIRMWARE_2M:
+		take_block(test, f, true, 0, 0);
+		break;
+	case P_FIRMWARE_4K:
+		take_block(test, f, false, 0, 0);
+		break;
+	case P_PRE_GUEST_2M:
+		take_block(test, f, true, GPA_2M, f->asid);
+		break;
 	}
 }
 
@@ -218,11 +270,34 @@ static void fixture_exit(struct kunit *test)
 	make_shared(test, f->gctx_pa);
 	make_shared(test, f->pa);
 	make_shared(test, f->fw_pa);
+	give_block(test, f);
 	free_page((unsigned long)f->gctx);
 	free_page((unsigned long)f->page);
 	free_page((unsigned long)f->plain);
 	free_page((unsigned long)f->fw);
 	cmd(SEV_CMD_SNP_DF_FLUSH, NULL);
+}
+
+static u64 page_state(u64 pa)
+{
+	writeq(pa, ctl + SNP_CTL_PAGE);
+	return readq(ctl + SNP_CTL_PAGE_STATE);
+}
+
+/* The block of 2 MiB that the firmware has all of, and that is not the RMP's */
+static u64 find_tmr(void)
+{
+	u64 pa, end = (rmp_end + 1 - rmp_base) / 16 * PAGE_SIZE;
+
+	for (pa = 0; pa < end; pa += SZ_2M) {
+		if (pa + SZ_2M > rmp_base && pa <= rmp_end)
+			continue;
+		if (page_state(pa) == SNP_CTL_PAGE_FIRMWARE &&
+		    page_state(pa + SZ_1M) == SNP_CTL_PAGE_FIRMWARE &&
+		    page_state(pa + SZ_2M - PAGE_SIZE) == SNP_CTL_PAGE_FIRMWARE)
+			return pa;
+	}
+	return 0;
 }
 
 static int fixture_init(struct kunit *test)
@@ -257,6 +332,10 @@ static int fixture_init(struct kunit *test)
 	if (!make_firmware(f->gctx_pa) || !make_firmware(f->fw_pa))
 		return -EIO;
 
+	/* There since the platform was initialised */
+	if (ctl && !tmr)
+		tmr = find_tmr();
+
 	test->priv = f;
 	return 0;
 }
@@ -271,6 +350,32 @@ static void f_gctx(struct fixture *f, const struct row *r, void *buf)
 static void f_page(struct fixture *f, const struct row *r, void *buf)
 {
 	*(u64 *)buf = f->pa + r->arg;
+}
+
+static void f_block(struct fixture *f, const struct row *r, void *buf)
+{
+	*(u64 *)buf = f->block_pa + r->arg;
+}
+
+/* arg: 0 to the first page, 1 to the last one. None of its entries is of use to Linux. */
+static void f_rmp(struct fixture *f, const struct row *r, void *buf)
+{
+	*(u64 *)buf = r->arg ? rmp_end & PAGE_MASK : rmp_base;
+}
+
+static void f_tmr(struct fixture *f, const struct row *r, void *buf)
+{
+	*(u64 *)buf = tmr + r->arg;
+}
+
+static void f_event_log(struct fixture *f, const struct row *r, void *buf)
+{
+	*(u64 *)buf = event_log + r->arg;
+}
+
+static void f_store(struct fixture *f, const struct row *r, void *buf)
+{
+	*(u64 *)buf = completion_store + r->arg;
 }
 
 static void f_literal(struct fixture *f, const struct row *r, void *buf)
@@ -341,6 +446,8 @@ F_UPDATE_WITH(large_unaligned, d->page_size = 1; d->address |= 0x1000)
 F_UPDATE_WITH(unaligned, d->address += 0x10)
 F_UPDATE_WITH(no_ctx, d->gctx_paddr = f->plain_pa)
 F_UPDATE_WITH(no_memory, d->address = 1ULL << 47)
+F_UPDATE_WITH(block, d->address = f->block_pa)
+F_UPDATE_WITH(block_2m, d->page_size = 1; d->address = f->block_pa)
 
 static void f_finish(struct fixture *f, const struct row *r, void *buf)
 {
@@ -412,6 +519,12 @@ static void f_status(struct fixture *f, const struct row *r, void *buf)
 	d->address = r->arg ? f->fw_pa : f->plain_pa;
 }
 
+static void f_status_block(struct fixture *f, const struct row *r, void *buf)
+{
+	f_status(f, r, buf);
+	((struct sev_data_snp_guest_status *)buf)->address = f->block_pa;
+}
+
 static void f_pstatus(struct fixture *f, const struct row *r, void *buf)
 {
 	*(u64 *)buf = r->arg ? f->fw_pa : f->plain_pa;
@@ -424,6 +537,12 @@ static void f_decrypt(struct fixture *f, const struct row *r, void *buf)
 	d->gctx_paddr = f->gctx_pa;
 	d->src_addr = f->pa + r->arg;
 	d->dst_addr = f->fw_pa;
+}
+
+static void f_decrypt_block(struct fixture *f, const struct row *r, void *buf)
+{
+	f_decrypt(f, r, buf);
+	((struct sev_data_snp_dbg *)buf)->dst_addr = f->block_pa;
 }
 
 static void f_decrypt_hv(struct fixture *f, const struct row *r, void *buf)
@@ -476,6 +595,11 @@ static void f_lstart(struct fixture *f, const struct row *r, void *buf)
 	((struct sev_data_launch_start *)buf)->policy = r->arg;
 }
 
+static void f_lstart_rsvd(struct fixture *f, const struct row *r, void *buf)
+{
+	((struct sev_data_launch_start *)buf)->reserved = 1;
+}
+
 static void f_lupdate(struct fixture *f, const struct row *r, void *buf)
 {
 	struct sev_data_launch_update_data *d = buf;
@@ -515,6 +639,10 @@ static void f_ldbg(struct fixture *f, const struct row *r, void *buf)
 #define R(c, n, g, p, fn, a, s)						\
 	{ .name = #c ": " n, .guest = g, .page = p, .cmd = SEV_CMD_##c,	\
 	  .fill = fn, .arg = a, .status = s }
+/* Needs what only the emulated platform tells. */
+#define E(c, n, g, p, fn, a, s)						\
+	{ .name = #c ": " n, .guest = g, .page = p, .cmd = SEV_CMD_##c,	\
+	  .fill = fn, .arg = a, .status = s, .emulated = true }
 #define L(c, n, l, fn, a, s)						\
 	{ .name = #c ": " n, .legacy = l, .cmd = SEV_CMD_##c,		\
 	  .fill = fn, .arg = a, .status = s }
@@ -526,6 +654,7 @@ static void f_ldbg(struct fixture *f, const struct row *r, void *buf)
 #define GUEST		SEV_RET_INVALID_GUEST
 #define GSTATE		SEV_RET_INVALID_GUEST_STATE
 #define PSTATE		SEV_RET_INVALID_PLATFORM_STATE
+#define SIZE_WRONG	SEV_RET_INVALID_PAGE_SIZE
 
 static const struct row rows[] = {
 	/* Platform; the fixture leaves SEV and SNP initialised. */
@@ -547,6 +676,18 @@ static const struct row rows[] = {
 	R(SNP_PLATFORM_STATUS, "unaligned", G_NONE, P_FIRMWARE, f_page, 4, OK),
 	R(SNP_PLATFORM_STATUS, "to no memory", G_NONE, P_HV, f_literal,
 	  1ULL << 47, ADDRESS),
+	R(SNP_PLATFORM_STATUS, "across the end of a page", G_NONE, P_FIRMWARE,
+	  f_page, PAGE_SIZE - 16, ADDRESS),
+	R(SNP_PLATFORM_STATUS, "to a Firmware page of 2 MiB", G_NONE,
+	  P_FIRMWARE_2M, f_block, 0, SIZE_WRONG),
+	R(SNP_PLATFORM_STATUS, "to the RMP", G_NONE, P_HV, f_rmp, 1, PAGE_STATE),
+	E(SNP_PLATFORM_STATUS, "to the TMR", G_NONE, P_HV, f_tmr, 0, PAGE_STATE),
+	E(SNP_PLATFORM_STATUS, "to the end of the TMR", G_NONE, P_HV, f_tmr,
+	  SZ_2M - PAGE_SIZE, PAGE_STATE),
+	E(SNP_PLATFORM_STATUS, "to the IOMMU's event log", G_NONE, P_HV,
+	  f_event_log, 0, PAGE_STATE),
+	E(SNP_PLATFORM_STATUS, "to the IOMMU's completion store", G_NONE, P_HV,
+	  f_store, 0, PAGE_STATE),
 	R(SNP_DF_FLUSH, "idle", G_NONE, P_HV, NULL, 0, OK),
 	R(DF_FLUSH, "idle", G_NONE, P_HV, NULL, 0, OK),
 	R(SNP_COMMIT, "good length", G_NONE, P_HV, f_literal, 4, OK),
@@ -572,6 +713,21 @@ static const struct row rows[] = {
 	R(SNP_PAGE_RECLAIM, "unaligned", G_NONE, P_FIRMWARE, f_page, 0x10, ADDRESS),
 	R(SNP_PAGE_RECLAIM, "no memory", G_NONE, P_HV, f_literal, 1ULL << 47,
 	  ADDRESS),
+	R(SNP_PAGE_RECLAIM, "2 MiB", G_NONE, P_FIRMWARE_2M, f_block, 1, OK),
+	R(SNP_PAGE_RECLAIM, "2 MiB, Pre-Guest", G_NONE, P_PRE_GUEST_2M, f_block, 1,
+	  OK),
+	R(SNP_PAGE_RECLAIM, "4 KiB of 2 MiB", G_NONE, P_FIRMWARE_2M, f_block, 0,
+	  SIZE_WRONG),
+	R(SNP_PAGE_RECLAIM, "2 MiB of 4 KiB", G_NONE, P_FIRMWARE_4K, f_block, 1,
+	  SIZE_WRONG),
+	R(SNP_PAGE_RECLAIM, "2 MiB, unaligned", G_NONE, P_FIRMWARE_2M, f_block,
+	  SZ_4K | 1, ADDRESS),
+	R(SNP_PAGE_RECLAIM, "the RMP", G_NONE, P_HV, f_rmp, 0, PAGE_STATE),
+	E(SNP_PAGE_RECLAIM, "the TMR", G_NONE, P_HV, f_tmr, SZ_1M, PAGE_STATE),
+	E(SNP_PAGE_RECLAIM, "the IOMMU's event log", G_NONE, P_HV, f_event_log, 0,
+	  PAGE_STATE),
+	E(SNP_PAGE_RECLAIM, "the IOMMU's completion store", G_NONE, P_HV, f_store,
+	  0, PAGE_STATE),
 
 	/* Contexts */
 	R(SNP_GCTX_CREATE, "Firmware", G_NONE, P_FIRMWARE, f_page, 0, OK),
@@ -580,6 +736,11 @@ static const struct row rows[] = {
 	R(SNP_GCTX_CREATE, "Pre-Guest", G_NONE, P_PRE_GUEST, f_page, 0, PAGE_STATE),
 	R(SNP_GCTX_CREATE, "Context", G_CREATED, P_HV, f_gctx, 0, PAGE_STATE),
 	R(SNP_GCTX_CREATE, "unaligned", G_NONE, P_FIRMWARE, f_page, 0x10, ADDRESS),
+	R(SNP_GCTX_CREATE, "2 MiB", G_NONE, P_FIRMWARE_2M, f_block, 0, SIZE_WRONG),
+	R(SNP_GCTX_CREATE, "the RMP", G_NONE, P_HV, f_rmp, 1, PAGE_STATE),
+	E(SNP_GCTX_CREATE, "the TMR", G_NONE, P_HV, f_tmr, 0, PAGE_STATE),
+	E(SNP_GCTX_CREATE, "the IOMMU's event log", G_NONE, P_HV, f_event_log, 0,
+	  PAGE_STATE),
 	R(SNP_DECOMMISSION, "created", G_CREATED, P_HV, f_gctx, 0, OK),
 	R(SNP_DECOMMISSION, "active", G_ACTIVE, P_HV, f_gctx, 0, OK),
 	R(SNP_DECOMMISSION, "running", G_RUNNING, P_HV, f_gctx, 0, OK),
@@ -642,6 +803,14 @@ static const struct row rows[] = {
 	  f_update, 1, SEV_RET_INVALID_PAGE_OWNER),
 	R(SNP_LAUNCH_UPDATE, "2 MiB, unaligned", G_ACTIVE, P_PRE_GUEST,
 	  f_update_large_unaligned, 1, ADDRESS),
+	R(SNP_LAUNCH_UPDATE, "2 MiB, NORMAL", G_ACTIVE, P_PRE_GUEST_2M,
+	  f_update_block_2m, 1, OK),
+	R(SNP_LAUNCH_UPDATE, "2 MiB, VMSA", G_ACTIVE, P_PRE_GUEST_2M,
+	  f_update_block_2m, 2, SIZE_WRONG),
+	R(SNP_LAUNCH_UPDATE, "2 MiB, CPUID", G_ACTIVE, P_PRE_GUEST_2M,
+	  f_update_block_2m, 6, SIZE_WRONG),
+	R(SNP_LAUNCH_UPDATE, "4 KiB of 2 MiB", G_ACTIVE, P_PRE_GUEST_2M,
+	  f_update_block, 1, SIZE_WRONG),
 	R(SNP_LAUNCH_UPDATE, "unaligned", G_ACTIVE, P_PRE_GUEST, f_update_unaligned,
 	  1, ADDRESS),
 	R(SNP_LAUNCH_UPDATE, "no memory", G_ACTIVE, P_PRE_GUEST, f_update_no_memory,
@@ -699,6 +868,8 @@ static const struct row rows[] = {
 	R(SNP_GUEST_STATUS, "to a Firmware page", G_ACTIVE, P_HV, f_status, 1, OK),
 	R(SNP_GUEST_STATUS, "to the hypervisor's page", G_ACTIVE, P_HV, f_status, 0,
 	  PAGE_STATE),
+	R(SNP_GUEST_STATUS, "to a Firmware page of 2 MiB", G_ACTIVE, P_FIRMWARE_2M,
+	  f_status_block, 0, SIZE_WRONG),
 	R(SNP_GUEST_STATUS, "no context", G_NONE, P_HV, f_status, 1, GUEST),
 	R(SNP_DBG_DECRYPT, "policy allows", G_ACTIVE_DEBUG, P_GUEST_VALID, f_decrypt,
 	  0, OK),
@@ -726,6 +897,9 @@ static const struct row rows[] = {
 
 	/* SEV */
 	L(LAUNCH_START, "plain", L_NONE, f_lstart, 0, OK),
+	L(LAUNCH_START, "policy with a reserved bit", L_NONE, f_lstart, BIT(6),
+	  SEV_RET_POLICY_FAILURE),
+	L(LAUNCH_START, "reserved word", L_NONE, f_lstart_rsvd, 0, PARAM),
 	L(LAUNCH_START, "policy asks for API 255", L_NONE, f_lstart, 0xff0000,
 	  SEV_RET_POLICY_FAILURE),
 	L(ACTIVATE, "started", L_STARTED, f_lactivate, 0, OK),
@@ -780,6 +954,8 @@ static void psp_row(struct kunit *test)
 	u8 buf[128] = { };
 	int status;
 
+	if (r->emulated && !ctl)
+		kunit_skip(test, "needs the emulated platform");
 	guest_to(test, f, r->guest);
 	page_to(test, f, r->page);
 	legacy_to(test, f, r->legacy);
@@ -792,6 +968,20 @@ static void psp_row(struct kunit *test)
 }
 
 /* --- sequences -------------------------------------------------------- */
+
+/* As for any output; it needs two pages. */
+static void psp_decrypt_to_2m(struct kunit *test)
+{
+	static const struct row r;
+	struct fixture *f = test->priv;
+	u8 buf[128] = { };
+
+	guest_to(test, f, G_ACTIVE_DEBUG);
+	page_to(test, f, P_GUEST_VALID);
+	page_to(test, f, P_FIRMWARE_2M);
+	f_decrypt_block(f, &r, buf);
+	KUNIT_EXPECT_EQ(test, SEV_RET_INVALID_PAGE_SIZE, cmd(SEV_CMD_SNP_DBG_DECRYPT, buf));
+}
 
 /* An ASID is good again only after DF_FLUSH. */
 static void psp_asid_reuse(struct kunit *test)
@@ -935,6 +1125,121 @@ static void psp_cpuid_page(struct kunit *test)
 	CMD_OK(SEV_CMD_SNP_LAUNCH_UPDATE, &upd);
 }
 
+/* What is reserved in a CPUID table is zero, or the firmware makes it so. */
+static void psp_cpuid_reserved(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct sev_data_snp_launch_update upd = {
+		.gctx_paddr = f->gctx_pa,
+		.page_type = SNP_PAGE_TYPE_CPUID,
+		.address = f->pa,
+	};
+	u32 *p = f->page, *e = p + 4;
+
+	guest_to(test, f, G_ACTIVE);
+	p[0] = 1;
+	p[1] = 1;
+	p[3] = 1;
+	e[0] = 0x80000008;
+	e[10] = 1;
+	page_to(test, f, P_PRE_GUEST);
+	KUNIT_EXPECT_EQ(test, SEV_RET_INVALID_PARAM,
+			cmd(SEV_CMD_SNP_LAUNCH_UPDATE, &upd));
+	KUNIT_EXPECT_EQ(test, 0, p[1]);
+	KUNIT_EXPECT_EQ(test, 0, p[3]);
+	KUNIT_EXPECT_EQ(test, 0, e[10]);
+	CMD_OK(SEV_CMD_SNP_LAUNCH_UPDATE, &upd);
+}
+
+static void hsave_off(void *saved)
+{
+	u64 *pa = (u64 *)saved + smp_processor_id();
+
+	rdmsrq(MSR_VM_HSAVE_PA, *pa);
+	wrmsrq(MSR_VM_HSAVE_PA, 0);
+}
+
+static void hsave_on(void *saved)
+{
+	wrmsrq(MSR_VM_HSAVE_PA, ((u64 *)saved)[smp_processor_id()]);
+}
+
+/* SNP_INIT_EX that keeps the RMP, with the target page to be made HV-fixed */
+static int init_ex(struct fixture *f, u32 reserved)
+{
+	struct sev_data_snp_init_ex init = {
+		.list_paddr_en = 1,
+		.list_paddr = f->plain_pa,
+	};
+	struct sev_data_range_list *list = f->plain;
+
+	memset(list, 0, PAGE_SIZE);
+	list->num_elements = 1;
+	list->ranges[0].base = f->pa;
+	list->ranges[0].page_count = 1;
+	list->ranges[0].rsvd = reserved;
+	return cmd(SEV_CMD_SNP_INIT_EX, &init);
+}
+
+/*
+ * The firmware is shut down and comes up again, all but its RMP. To be the last test:
+ * what fails in between leaves it down. One page stays HV-fixed, and is lost.
+ */
+static void psp_before_init(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct sev_data_snp_shutdown_ex down = { .len = sizeof(down) };
+	struct sev_data_snp_init_ex init = { };
+	struct sev_data_init sev_init = {
+		.flags = SEV_INIT_FLAGS_SEV_ES,
+		.tmr_address = tmr,
+		.tmr_len = SZ_2M,
+	};
+	u8 buf[128] = { };
+	u64 *hsave;
+
+	if (!ctl)
+		kunit_skip(test, "needs the emulated platform");
+	KUNIT_ASSERT_NE(test, tmr, 0);
+	hsave = kunit_kcalloc(test, nr_cpu_ids, sizeof(*hsave), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, hsave);
+
+	CMD_OK(SEV_CMD_SHUTDOWN, NULL);
+	KUNIT_EXPECT_EQ(test, PSTATE, cmd(SEV_CMD_DF_FLUSH, NULL));
+	KUNIT_EXPECT_EQ(test, PSTATE, cmd(SEV_CMD_LAUNCH_START, buf));
+	KUNIT_EXPECT_EQ(test, PSTATE, cmd(SEV_CMD_GUEST_STATUS, buf));
+	CMD_OK(SEV_CMD_FACTORY_RESET, NULL);
+
+	CMD_OK(SEV_CMD_SNP_DF_FLUSH, NULL);
+	CMD_OK(SEV_CMD_SNP_SHUTDOWN_EX, &down);
+	KUNIT_EXPECT_EQ(test, PSTATE, cmd(SEV_CMD_SNP_SHUTDOWN_EX, &down));
+	KUNIT_EXPECT_EQ(test, PSTATE, cmd(SEV_CMD_SNP_DF_FLUSH, NULL));
+	KUNIT_EXPECT_EQ(test, PSTATE, cmd(SEV_CMD_SNP_CONFIG, buf));
+	*(u64 *)buf = f->gctx_pa;
+	KUNIT_EXPECT_EQ(test, PSTATE, cmd(SEV_CMD_SNP_GCTX_CREATE, buf));
+	KUNIT_EXPECT_EQ(test, PSTATE, cmd(SEV_CMD_SNP_PAGE_RECLAIM, buf));
+	/* The IOMMU has its pages still. */
+	*(u64 *)buf = event_log;
+	KUNIT_EXPECT_EQ(test, PAGE_STATE, cmd(SEV_CMD_SNP_PLATFORM_STATUS, buf));
+
+	/* kvm_amd has set VM_HSAVE_PA. */
+	KUNIT_EXPECT_EQ(test, SEV_RET_INVALID_CONFIG, cmd(SEV_CMD_SNP_INIT_EX, &init));
+	on_each_cpu(hsave_off, hsave, 1);
+	KUNIT_EXPECT_EQ(test, PARAM, init_ex(f, 1));
+	page_to(test, f, P_GUEST_INVALID);
+	KUNIT_EXPECT_EQ(test, PAGE_STATE, init_ex(f, 0));
+	KUNIT_EXPECT_EQ(test, SNP_CTL_PAGE_GUEST_INVALID, page_state(f->pa));
+	KUNIT_EXPECT_EQ(test, 0, rmp_make_shared(PHYS_PFN(f->pa), PG_LEVEL_4K));
+	KUNIT_EXPECT_EQ(test, 0, init_ex(f, 0));
+	KUNIT_EXPECT_EQ(test, SNP_CTL_PAGE_HV_FIXED, page_state(f->pa));
+	on_each_cpu(hsave_on, hsave, 1);
+	get_page(virt_to_page(f->page));
+
+	CMD_OK(SEV_CMD_SNP_DF_FLUSH, NULL);
+	CMD_OK(SEV_CMD_INIT, &sev_init);
+	CMD_OK(SEV_CMD_DF_FLUSH, NULL);
+}
+
 static struct kunit_case psp_cases[] = {
 	KUNIT_CASE_PARAM(psp_row, rows_gen_params),
 	KUNIT_CASE(psp_asid_reuse),
@@ -942,11 +1247,50 @@ static struct kunit_case psp_cases[] = {
 	KUNIT_CASE(psp_id_block),
 	KUNIT_CASE(psp_update_content),
 	KUNIT_CASE(psp_cpuid_page),
+	KUNIT_CASE(psp_cpuid_reserved),
+	KUNIT_CASE(psp_decrypt_to_2m),
+	KUNIT_CASE(psp_before_init),
 	{ }
 };
 
+/* Where QEMU has the registers of the one IOMMU */
+#define IOMMU_MMIO	0xfed80000
+#define IOMMU_EVENT_LOG	0x10
+#define IOMMU_STORE	0x20	/* Exclusion Base, without SNP */
+
+static int psp_suite_init(struct kunit_suite *suite)
+{
+	struct pci_dev *dev = pci_get_device(SNP_CTL_VENDOR_ID, SNP_CTL_DEVICE_ID, NULL);
+	u8 __iomem *iommu;
+
+	rdmsrq_safe(MSR_AMD64_RMP_BASE, &rmp_base);
+	rdmsrq_safe(MSR_AMD64_RMP_END, &rmp_end);
+	if (dev && !pci_enable_device_mem(dev))
+		ctl = ioremap(pci_resource_start(dev, 0), SNP_CTL_BAR_SIZE);
+	pci_dev_put(dev);
+	if (!ctl)
+		return 0;
+
+	iommu = ioremap(IOMMU_MMIO, PAGE_SIZE);
+	if (!iommu)
+		return -ENOMEM;
+	event_log = readq(iommu + IOMMU_EVENT_LOG) & GENMASK_ULL(51, 12);
+	completion_store = readq(iommu + IOMMU_STORE) & GENMASK_ULL(51, 12);
+	iounmap(iommu);
+	return 0;
+}
+
+static void psp_suite_exit(struct kunit_suite *suite)
+{
+	if (ctl)
+		iounmap(ctl);
+	ctl = NULL;
+}
+
 static struct kunit_suite psp_suite = {
 	.name = "snp_psp",
+	.suite_init = psp_suite_init,
+	.suite_exit = psp_suite_exit,
 	.init = fixture_init,
 	.exit = fixture_exit,
 	.test_cases = psp_cases,

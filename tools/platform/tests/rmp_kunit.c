@@ -13,6 +13,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/bitfield.h>
 #include <linux/delay.h>
+#include <linux/dma-mapping.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
@@ -43,7 +44,7 @@
 #define RMP_INPUT	1
 #define RMP_PERM	2
 #define RMP_OVERLAP	4
-#define RMP_SIZE	6
+#define RMP_BADADDR	7
 
 #define LO_ASSIGNED	BIT_ULL(0)
 #define LO_LARGE	BIT_ULL(1)
@@ -321,9 +322,9 @@ static const struct row smash_rows[] = {
 	{ "off by one", ONE_2M, T_BLOCK, 1, .want = RMP_INPUT },
 	{ "off by 4K", ONE_2M, T_BLOCK, SZ_4K, .want = RMP_INPUT },
 	{ "not covered", HV, T_BEYOND, .want = RMP_INPUT },
-	{ "shared", HV, T_BLOCK, .want = RMP_SIZE },
-	{ "4K", FIRST_4K, T_BLOCK, .want = RMP_SIZE },
-	{ "the RMP", HV, T_RMP_FIRST, .want = RMP_PERM },
+	{ "shared", HV, T_BLOCK, .want = RMP_BADADDR },
+	{ "4K", FIRST_4K, T_BLOCK, .want = RMP_BADADDR },
+	{ "the RMP", HV, T_RMP_FIRST, .want = RMP_BADADDR },
 };
 
 static void row_name(const struct row *r, char *desc)
@@ -464,12 +465,12 @@ static void immutable(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, make_private(b->pa, 0, false, false), RMP_PERM);
 	KUNIT_EXPECT_EQ(test, make_private(b->pa, 0, true, false), RMP_PERM);
 	KUNIT_EXPECT_EQ(test, make_shared(b->pa, true), RMP_PERM);
-	KUNIT_EXPECT_EQ(test, smash(b->pa), RMP_PERM);
+	KUNIT_EXPECT_EQ(test, smash(b->pa), RMP_BADADDR);
 	KUNIT_EXPECT_FALSE(test, try_write(b->alias, 1));
 	KUNIT_EXPECT_TRUE(test, try_write(b->alias + SZ_4K, 1));
 
 	KUNIT_ASSERT_EQ(test, make_private(l->pa, 0, true, true), RMP_OK);
-	KUNIT_EXPECT_EQ(test, smash(l->pa), RMP_PERM);
+	KUNIT_EXPECT_EQ(test, smash(l->pa), RMP_BADADDR);
 	KUNIT_EXPECT_EQ(test, make_shared(l->pa, true), RMP_PERM);
 	KUNIT_EXPECT_EQ(test, make_shared(l->pa + SZ_4K, false), RMP_PERM);
 	block_free(test, b);
@@ -666,9 +667,79 @@ static void host_write_rmp(struct kunit *test)
 	memunmap(q);
 }
 
+/* --- Devices ------------------------------------------------------------ */
+
+/* The first port of an AHCI controller, and QEMU's one IOMMU */
+#define PORT_FIS_ADDR		0x108
+#define PORT_FIS_ADDR_HI	0x10c
+#define PORT_CMD		0x118
+#define PORT_CMD_FIS_RX		BIT(4)
+#define IOMMU_MMIO		0xfed80000
+#define IOMMU_CONTROL		0x18
+#define IOMMU_ENABLE		BIT_ULL(0)
+
+/* How often the platform refuses it when the controller takes @addr to receive to */
+static s64 refused_to_receive(u8 __iomem *ahci, u64 addr)
+{
+	s64 n = ctl_counter(SNP_CTL_CNT_DMA_BLOCKED);
+
+	writel(lower_32_bits(addr), ahci + PORT_FIS_ADDR);
+	writel(upper_32_bits(addr), ahci + PORT_FIS_ADDR_HI);
+	writel(PORT_CMD_FIS_RX, ahci + PORT_CMD);
+	writel(0, ahci + PORT_CMD);
+	return ctl_counter(SNP_CTL_CNT_DMA_BLOCKED) - n;
+}
+
+/* A device writes to pages of the host only, whether the IOMMU translates or is off. */
+static void device_write(struct kunit *test)
+{
+	struct pci_dev *dev = pci_get_class(PCI_CLASS_STORAGE_SATA_AHCI, NULL);
+	struct block *b;
+	u8 __iomem *ahci, *iommu;
+	u64 control;
+	dma_addr_t addr;
+
+	if (ctl_counter(SNP_CTL_CNT_DMA_BLOCKED) < 0 || !dev || dev->driver) {
+		pci_dev_put(dev);
+		kunit_skip(test, "needs the emulated platform and an idle AHCI controller");
+	}
+	b = block_new(test);
+	KUNIT_ASSERT_EQ(test, pci_enable_device(dev), 0);
+	pci_set_master(dev);
+	ahci = pci_iomap(dev, 5, 0);
+	KUNIT_ASSERT_NOT_NULL(test, ahci);
+	iommu = ioremap(IOMMU_MMIO, PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, iommu);
+	addr = dma_map_page(&dev->dev, b->page, 0, SZ_4K, DMA_FROM_DEVICE);
+	KUNIT_ASSERT_EQ(test, dma_mapping_error(&dev->dev, addr), 0);
+
+	KUNIT_EXPECT_EQ(test, refused_to_receive(ahci, addr), 0);
+	KUNIT_ASSERT_EQ(test, make_private(b->pa, GPA, false, false), RMP_OK);
+	KUNIT_EXPECT_GT(test, refused_to_receive(ahci, addr), 0);
+
+	control = readq(iommu + IOMMU_CONTROL);
+	writeq(control & ~IOMMU_ENABLE, iommu + IOMMU_CONTROL);
+	KUNIT_EXPECT_GT(test, refused_to_receive(ahci, b->pa), 0);
+	KUNIT_EXPECT_EQ(test, refused_to_receive(ahci, b->pa + SZ_4K), 0);
+	writeq(control, iommu + IOMMU_CONTROL);
+
+	KUNIT_ASSERT_EQ(test, make_shared(b->pa, false), RMP_OK);
+	KUNIT_EXPECT_EQ(test, refused_to_receive(ahci, addr), 0);
+
+	dma_unmap_page(&dev->dev, addr, SZ_4K, DMA_FROM_DEVICE);
+	iounmap(iommu);
+	pci_iounmap(dev, ahci);
+	pci_clear_master(dev);
+	pci_disable_device(dev);
+	pci_dev_put(dev);
+	block_free(test, b);
+}
+
+/* --- A user's writes ---------------------------------------------------- */
+
 /*
- * A user's write. Without the no-fault variant, Linux would let the task
- * fault for ever: do_user_addr_fault() does not know the RMP bit.
+ * Without the no-fault variant, Linux would let the task fault for ever:
+ * do_user_addr_fault() does not know the RMP bit.
  */
 static int user_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -722,14 +793,26 @@ static void user_write(struct kunit *test)
 	__trap;								\
 })
 
-/* The guest's instructions do not exist outside of an SNP guest. */
+/*
+ * The guest's instructions do not exist outside of an SNP guest, but for PVALIDATE: it
+ * succeeds, and says that nothing has changed.
+ */
 static void guest_instructions(struct kunit *test)
 {
-	u64 dummy = 0;
+	u64 dummy = 0, ret = (u64)&dummy;
+	bool cf, zf;
 
-	KUNIT_EXPECT_EQ_MSG(test, TRAP_OF("0xf2, 0x0f, 0x01, 0xff",
+	KUNIT_ASSERT_EQ_MSG(test, TRAP_OF("0xf2, 0x0f, 0x01, 0xff",
 					  "a" (&dummy), "c" (0), "d" (1)),
-			    X86_TRAP_UD, "PVALIDATE");
+			    ~0u, "PVALIDATE");
+	asm volatile("clc\n\t"
+		     ".byte 0xf2, 0x0f, 0x01, 0xff"
+		     : "+a" (ret), "=@ccc" (cf), "=@ccz" (zf)
+		     : "c" (0), "d" (1)
+		     : "memory");
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_TRUE(test, cf);
+	KUNIT_EXPECT_TRUE(test, zf);
 	KUNIT_EXPECT_EQ_MSG(test, TRAP_OF("0xf3, 0x0f, 0x01, 0xfe",
 					  "a" (&dummy), "c" (0), "d" (0x101)),
 			    X86_TRAP_UD, "RMPADJUST");
@@ -1116,6 +1199,7 @@ static struct kunit_case rmp_cases[] = {
 	KUNIT_CASE(host_write_2m),
 	KUNIT_CASE(host_write_smashed),
 	KUNIT_CASE(host_write_rmp),
+	KUNIT_CASE(device_write),
 	KUNIT_CASE(user_write),
 	KUNIT_CASE(guest_instructions),
 	KUNIT_CASE(operand_fault),

@@ -62,6 +62,18 @@ static int snp_cmd(int nr, void *data)
 	return r ?: err;
 }
 
+/* RMPUPDATE without what Linux does around it: its code */
+static u32 rmpupdate_raw(u64 pa, const struct rmp_state *st)
+{
+	u32 r;
+
+	asm volatile(".byte 0xf2, 0x0f, 0x01, 0xfe"
+		     : "=a" (r)
+		     : "a" (pa), "c" (st)
+		     : "memory", "cc");
+	return r;
+}
+
 static void snp_intercept(struct vmcb *vmcb, unsigned int bit)
 {
 	vmcb->control.intercepts[bit / 32] |= BIT(bit % 32);

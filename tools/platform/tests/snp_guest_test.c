@@ -34,6 +34,9 @@
 #define PERM_RW			3
 #define PERM_ALL		0xf
 
+/* What the guest leaves in CR8 for the host to see */
+#define LAST_CR8	5
+
 #define NOT_VALIDATED	0x404
 #define VC_VECTOR	29
 
@@ -319,20 +322,19 @@ static void guest_rows(struct report *r, bool has_query)
 	/* Automatic exits go on behind the instruction. */
 	cr0 = get_cr0();
 	set_cr0(cr0 ^ X86_CR0_TS);
-	row(r, "CR0 after its write trap", get_cr0(), cr0 ^ X86_CR0_TS);
+	row(r, "CR0 has what was written", get_cr0(), cr0 ^ X86_CR0_TS);
 	set_cr0(cr0);
 	cr4 = get_cr4();
 	set_cr4(cr4 ^ X86_CR4_TSD);
-	row(r, "CR4 after its write trap", get_cr4(), cr4 ^ X86_CR4_TSD);
+	row(r, "CR4 has what was written", get_cr4(), cr4 ^ X86_CR4_TSD);
 	set_cr4(cr4);
-	set_cr8(5);
-	row(r, "CR8 after its write trap", get_cr8(), 5);
-	set_cr8(0);
 	row(r, "EFER.SVME cannot be cleared",
 	    TRY("mov $0xc0000080, %%ecx; rdmsr; and $~0x1000, %%eax; wrmsr"),
 	    0);
 	row(r, "EFER still has it", rdmsr(MSR_EFER) & BIT(12), BIT(12));
 	row(r, "PAUSE", TRY("pause"), 0);
+	set_cr8(LAST_CR8);
+	row(r, "CR8 has what was written", get_cr8(), LAST_CR8);
 }
 
 static void guest_code(struct report *r, enum guest_mode mode, u64 has_query)
@@ -405,7 +407,7 @@ static void test_rows(void)
 	u64 i;
 
 	r = run_snp_guest(MODE_ROWS, &vm, &vcpu, &ret);
-	ksft_set_plan(r->nr + 3);
+	ksft_set_plan(r->nr + 4);
 	for (i = 0; i < r->nr; i++) {
 		const struct row *w = &r->row[i];
 
@@ -421,6 +423,7 @@ static void test_rows(void)
 			 KVM_SYSTEM_EVENT_SEV_TERM,
 			 "the guest came to its end (%s)\n",
 			 exit_reason_str(vcpu->run->exit_reason));
+	ksft_test_result(vcpu->run->cr8 == LAST_CR8, "the host sees CR8\n");
 	kvm_vm_free(vm);
 }
 

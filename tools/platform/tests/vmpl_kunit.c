@@ -11,7 +11,9 @@
  * Load it when SNP is enabled (kvm_amd has been loaded) and no guest runs.
  */
 #include <kunit/test.h>
+#include <linux/delay.h>
 #include <linux/io.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/psp-sev.h>
@@ -48,7 +50,7 @@ enum {
 #define PTE_FLAGS	(_PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED | _PAGE_DIRTY)
 
 /* What the program below has as numbers */
-static_assert(VA_SHARED == 0x400000 && PG_STACK == 7 && PAGE_SIZE == 4096);
+static_assert(VA_SHARED == 0x400000 && PG_CODE == 0 && PG_STACK == 7 && PAGE_SIZE == 4096);
 
 /* RMPADJUST */
 #define ATTR(vmpl, perms)	((vmpl) | (u64)(perms) << 8)
@@ -60,6 +62,10 @@ static_assert(VA_SHARED == 0x400000 && PG_STACK == 7 && PAGE_SIZE == 4096);
 #define PERM_ALL		0xf
 #define SIZE_4K			0
 #define SIZE_2M			1
+
+/* The RMP entry that the platform shows */
+#define ENTRY_VMSA		BIT_ULL(61)
+#define ENTRY_VALIDATED		BIT_ULL(62)
 
 #define RET_OK			0
 #define RET_INPUT		1
@@ -91,6 +97,7 @@ struct mailbox {
 	u64 done;
 	u64 ret, ret_rdx, ret_rcx, rflags;
 	u64 vector, error, cr2;	/* vector 0: no exception */
+	u64 spins, stop;
 };
 
 /*
@@ -140,6 +147,55 @@ asm(".pushsection .rodata\n"
 	"	mov %rax, %rcx\n"
 	"	mov $2, %r11d\n"
 	"	sysretq\n"
+	"op_rmpupdate:\n"
+	"	.byte 0xf2, 0x0f, 0x01, 0xfe\n"
+	"	jmp program_done\n"
+	"op_psmash:\n"
+	"	.byte 0xf3, 0x0f, 0x01, 0xff\n"
+	"	jmp program_done\n"
+	"op_cr0:\n"
+	"	mov %rax, %cr0\n"
+	"	jmp program_done\n"
+	"op_cr4:\n"
+	"	mov %rax, %cr4\n"
+	"	jmp program_done\n"
+	"op_cr8:\n"
+	"	mov %rax, %cr8\n"
+	"	jmp program_done\n"
+	"op_efer:\n"
+	"	mov $0xc0000080, %ecx\n"
+	"	wrmsr\n"
+	"	jmp program_done\n"
+	"op_spin:\n"
+	"	incq 0x60(%rbx)\n"
+	"	pause\n"
+	"	cmpq $0, 0x68(%rbx)\n"
+	"	je op_spin\n"
+	"	jmp program_done\n"
+	/* The same instructions outside of 64-bit mode */
+	"op_pvalidate_32:\n"
+	"	push $0x18\n"
+	"	push $(in_32_pvalidate - vmpl_program)\n"
+	"	lretq\n"
+	"op_rmpadjust_32:\n"
+	"	push $0x18\n"
+	"	push $(in_32_rmpadjust - vmpl_program)\n"
+	"	lretq\n"
+	"op_rmpquery_32:\n"
+	"	push $0x18\n"
+	"	push $(in_32_rmpquery - vmpl_program)\n"
+	"	lretq\n"
+	"	.code32\n"
+	"in_32_pvalidate:\n"
+	"	.byte 0xf2, 0x0f, 0x01, 0xff\n"
+	"	ljmp $8, $(program_done - vmpl_program)\n"
+	"in_32_rmpadjust:\n"
+	"	.byte 0xf3, 0x0f, 0x01, 0xfe\n"
+	"	ljmp $8, $(program_done - vmpl_program)\n"
+	"in_32_rmpquery:\n"
+	"	.byte 0xf3, 0x0f, 0x01, 0xfd\n"
+	"	ljmp $8, $(program_done - vmpl_program)\n"
+	"	.code64\n"
 	"op_copy:\n"			/* a page from RDX to RAX */
 	"	mov %rax, %rdi\n"
 	"	mov %rdx, %rsi\n"
@@ -183,8 +239,10 @@ asm(".pushsection .rodata\n"
 extern const u8 vmpl_program[], vmpl_program_end[], vmpl_user[], vmpl_user_end[];
 extern const u8 program_loop[], program_done[], program_ud[], program_gp[], program_pf[],
 		program_vc[], op_pvalidate[], op_rmpadjust[], op_rmpquery[], op_read[],
-		op_write[], op_exec[], op_user[], op_copy[], user_syscall[],
-		user_pvalidate[], user_rmpadjust[];
+		op_write[], op_exec[], op_user[], op_copy[], op_rmpupdate[], op_psmash[],
+		op_cr0[], op_cr4[], op_cr8[], op_efer[], op_spin[], op_pvalidate_32[],
+		op_rmpadjust_32[], op_rmpquery_32[], user_syscall[], user_pvalidate[],
+		user_rmpadjust[];
 
 #define IN_PROGRAM(label)	((u64)((label) - vmpl_program))
 #define IN_USER(page, label)	(VA(page) + ((label) - vmpl_user))
@@ -232,6 +290,7 @@ static void fill_tables(u8 *page)
 	set_gate((u64 *)page + 2 * VC_VECTOR, program_vc);
 	gdt[1] = 0x00209b0000000000ULL;		/* 64-bit code, DPL 0 */
 	gdt[2] = 0x0000930000000000ULL;
+	gdt[3] = 0x00cf9b000000ffffULL;		/* 32-bit code, DPL 0 */
 	*(u64 *)(page + 0x904) = VA(PG_STACK) + PAGE_SIZE;
 }
 
@@ -264,7 +323,7 @@ static void fill_vmsa(struct sev_es_save_area *s, int vmpl)
 	s->gs = data;
 	s->ss = data;
 	s->cs = (struct vmcb_seg){ .selector = 8, .attrib = 0xa9b, .limit = ~0u };
-	s->gdtr = (struct vmcb_seg){ .base = VA(PG_TABLES) + 0x800, .limit = 23 };
+	s->gdtr = (struct vmcb_seg){ .base = VA(PG_TABLES) + 0x800, .limit = 31 };
 	s->idtr = (struct vmcb_seg){ .base = VA(PG_TABLES), .limit = 16 * 32 - 1 };
 	s->tr = (struct vmcb_seg){ .base = VA(PG_TABLES) + 0x900, .limit = 0x67,
 				   .attrib = 0x8b };
@@ -430,6 +489,15 @@ static void expect_perms(struct kunit *test, u64 pa, int vmpl, u8 want)
 	KUNIT_EXPECT_EQ(test, (u8)(readq(ctl + SNP_CTL_PAGE_PERMS) >> 8 * vmpl), want);
 }
 
+/* The low quadword of an RMP entry, if the platform shows it */
+static void expect_entry(struct kunit *test, u64 pa, u64 bits, u64 want)
+{
+	if (!ctl)
+		return;
+	writeq(pa, ctl + SNP_CTL_PAGE);
+	KUNIT_EXPECT_EQ(test, readq(ctl + SNP_CTL_PAGE_ENTRY) & bits, want);
+}
+
 static int make_large(struct guest *g)
 {
 	int r = rmp_make_private(PHYS_PFN(g->large_pa), VA_LARGE, PG_LEVEL_2M, asid, false);
@@ -546,7 +614,8 @@ static void test_adjust_vmpl1(struct kunit *test)
 		{ ATTR(1, PERM_R | PERM_W), RET_PERMISSION },
 		{ ATTR(0, PERM_R), RET_PERMISSION },
 		{ ATTR(0, PERM_ALL), RET_PERMISSION },
-		{ ATTR(2, PERM_R) | ATTR_VMSA, RET_PERMISSION },
+		/* The bit is VMPL0's; of others it is ignored. */
+		{ ATTR(2, PERM_R) | ATTR_VMSA, RET_OK },
 		{ ATTR(4, PERM_R), RET_INPUT },
 		{ ATTR(2, 0x10), RET_INPUT },
 		{ ATTR(2, PERM_R) | BIT_ULL(17), RET_INPUT },
@@ -566,7 +635,13 @@ static void test_adjust_vmpl1(struct kunit *test)
 	}
 	expect_perms(test, pa_of(g, PG_DATA), 0, PERM_ALL);
 	expect_perms(test, pa_of(g, PG_DATA), 1, PERM_R | PERM_W);
-	expect_perms(test, pa_of(g, PG_DATA), 2, 0);
+	expect_perms(test, pa_of(g, PG_DATA), 2, PERM_R);
+	expect_entry(test, pa_of(g, PG_DATA), ENTRY_VMSA, 0);
+
+	allow(test, g, PG_DATA, (PERM_R | PERM_W) << 8 | ATTR_VMSA);
+	KUNIT_EXPECT_TRUE(test, ask(test, g, 1, op_rmpadjust, VA(PG_DATA), SIZE_4K, ATTR(2, 0)));
+	EXPECT_RET(test, g, RET_OK);
+	expect_entry(test, pa_of(g, PG_DATA), ENTRY_VMSA, ENTRY_VMSA);
 
 	/* A VMSA that runs, here the own one, keeps its rights. */
 	KUNIT_EXPECT_TRUE(test, ask(test, g, 0, op_rmpadjust, VA(PG_VMSA0), SIZE_4K,
@@ -595,6 +670,72 @@ static void test_privilege(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ask(test, g, 0, op_user, IN_USER(PG_USER, user_rmpadjust), 0,
 				    ATTR(1, PERM_R)));
 	EXPECT_EXC(test, g, X86_TRAP_GP, 0);
+}
+
+/* In compatibility mode there is only PVALIDATE. */
+static void test_32bit(struct kunit *test)
+{
+	struct guest *g = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, ask(test, g, 0, op_rmpadjust_32, VA(PG_DATA), SIZE_4K,
+				    ATTR(1, PERM_R)));
+	EXPECT_EXC(test, g, X86_TRAP_UD, 0);
+	KUNIT_EXPECT_TRUE(test, ask(test, g, 0, op_rmpquery_32, VA(PG_DATA), 0, 1));
+	EXPECT_EXC(test, g, X86_TRAP_UD, 0);
+	KUNIT_EXPECT_TRUE(test, ask(test, g, 0, op_pvalidate_32, VA(PG_DATA), SIZE_4K, 0));
+	EXPECT_RET(test, g, RET_OK);
+	KUNIT_EXPECT_TRUE(test, ask(test, g, 0, op_read, VA(PG_DATA), 0, 0));
+	EXPECT_EXC(test, g, VC_VECTOR, NOT_VALIDATED);
+}
+
+/* What belongs to the hypervisor is no guest's. */
+static void test_host_instructions(struct kunit *test)
+{
+	struct guest *g = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, ask(test, g, 0, op_rmpupdate, pa_of(g, PG_SPARE), VA(PG_DATA),
+				    0));
+	EXPECT_RET(test, g, RET_PERMISSION);
+	KUNIT_EXPECT_TRUE(test, ask(test, g, 0, op_psmash, g->large_pa, 0, 0));
+	EXPECT_RET(test, g, RET_PERMISSION);
+}
+
+/* The hypervisor hears of a control register when it has its new value. */
+static void test_write_traps(struct kunit *test)
+{
+	static const struct {
+		const char *name;
+		const u8 *op;
+		u64 val;
+		unsigned int intercept;
+		u64 exit;
+	} traps[] = {
+		{ "CR0", op_cr0, X86_CR0_PE | X86_CR0_ET | X86_CR0_PG | X86_CR0_TS,
+		  TRAP_CR0_WRITE, SVM_EXIT_CR0_WRITE_TRAP },
+		{ "CR4", op_cr4, X86_CR4_PAE | X86_CR4_TSD,
+		  TRAP_CR4_WRITE, SVM_EXIT_CR4_WRITE_TRAP },
+		{ "CR8", op_cr8, 5, TRAP_CR8_WRITE, SVM_EXIT_CR8_WRITE_TRAP },
+		{ "EFER", op_efer, EFER_SVME | EFER_LME | EFER_LMA | EFER_SCE | EFER_NX,
+		  TRAP_EFER_WRITE, SVM_EXIT_EFER_WRITE_TRAP },
+	};
+	struct guest *g = test->priv;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(traps); i++) {
+		/* Nobody asked. */
+		KUNIT_EXPECT_TRUE(test, ask(test, g, 0, traps[i].op, traps[i].val, 0, 0));
+		snp_intercept(g->vmcb, traps[i].intercept);
+		*g->box = (struct mailbox){
+			.op = IN_PROGRAM(traps[i].op), .rax = traps[i].val,
+		};
+		KUNIT_EXPECT_EQ_MSG(test, run_vmpl(g, 0), (s64)traps[i].exit, "%s", traps[i].name);
+		KUNIT_EXPECT_EQ_MSG(test, g->vmcb->control.exit_info_1, traps[i].val, "%s",
+				    traps[i].name);
+		/* It goes on behind the instruction. */
+		KUNIT_EXPECT_EQ_MSG(test, run_vmpl(g, 0), SVM_EXIT_HLT, "%s", traps[i].name);
+		KUNIT_EXPECT_EQ(test, g->box->done, 1);
+		KUNIT_EXPECT_EQ(test, g->box->vector, 0);
+	}
 }
 
 /* Whose page is it? The checks that come before validation and permissions. */
@@ -1003,17 +1144,97 @@ static void test_taken_between_runs(struct kunit *test)
 	EXPECT_EXC(test, g, VC_VECTOR, NOT_VALIDATED);
 }
 
+/* Assigned once more, to the same guest at the same place: it has to validate it anew. */
+static void test_assigned_again(struct kunit *test)
+{
+	struct guest *g = test->priv;
+
+	allow(test, g, PG_DATA, PERM_ALL << 8);
+	KUNIT_ASSERT_EQ(test, assign(g, PG_DATA, VA(PG_DATA), asid, false), 0);
+	expect_entry(test, pa_of(g, PG_DATA), ENTRY_VALIDATED, 0);
+	expect_perms(test, pa_of(g, PG_DATA), 1, 0);
+	KUNIT_EXPECT_TRUE(test, ask(test, g, 0, op_read, VA(PG_DATA), 0, 0));
+	EXPECT_EXC(test, g, VC_VECTOR, NOT_VALIDATED);
+}
+
+/* Runs VMPL1 from a VMSA in the large page. No interrupt gets it out of the guest. */
+static int spin_in_large_page(void *data)
+{
+	struct guest *g = data;
+	u64 vmcb_pa = virt_to_phys(g->vmcb), hsave_pa = virt_to_phys(g->hsave);
+
+	enter_guest_irqs(vmcb_pa, g->hsave, hsave_pa, false);
+	if (exit_code_of(&g->vmcb->control) == SVM_EXIT_HLT)
+		enter_guest_irqs(vmcb_pa, g->hsave, hsave_pa, false);
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return exit_code_of(&g->vmcb->control) == SVM_EXIT_HLT ? 0 : -EIO;
+}
+
+/* A large page of which one part is a VMSA that runs stays in one piece. */
+static void test_smash_in_use(struct kunit *test)
+{
+	struct rmp_state shared = { .pagesize = 1 };
+	u64 vmsa = 5 * PAGE_SIZE;
+	struct guest *g = test->priv;
+	struct task_struct *t;
+	unsigned long end;
+	u32 ret;
+	int cpu;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+
+	KUNIT_ASSERT_EQ(test, make_large(g), 0);
+	map_large(g, true);
+	fill_vmsa((void *)(g->mem + VA(PG_STAGE)), 1);
+	KUNIT_ASSERT_EQ(test, ret_of(test, g, op_pvalidate, VA_LARGE, SIZE_2M, 1), RET_OK);
+	ret_of(test, g, op_copy, VA_LARGE + vmsa, 0, VA_SHARED + PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, ret_of(test, g, op_rmpadjust, VA_LARGE, SIZE_2M,
+				     ATTR(1, 0) | ATTR_VMSA), RET_OK);
+
+	*g->box = (struct mailbox){ .op = IN_PROGRAM(op_spin) };
+	g->vmcb->control.vmsa_pa = g->large_pa + vmsa;
+	cpu = cpumask_any_but(cpu_online_mask, get_cpu());
+	put_cpu();
+	t = kthread_create(spin_in_large_page, g, "vmpl_spin");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
+	kthread_bind(t, cpu);
+	wake_up_process(t);
+	end = jiffies + 10 * HZ;
+	while (time_before(jiffies, end) && !READ_ONCE(g->box->spins))
+		cond_resched();
+	KUNIT_EXPECT_NE(test, READ_ONCE(g->box->spins), 0);
+
+	ret = psmash(PHYS_PFN(g->large_pa));
+	KUNIT_EXPECT_EQ(test, ret, RET_INUSE);
+	g->is_smashed = !ret;
+	ret = rmpupdate_raw(g->large_pa, &shared);
+	KUNIT_EXPECT_EQ(test, ret, RET_INUSE);
+	g->is_large = ret;
+
+	WRITE_ONCE(g->box->stop, 1);
+	KUNIT_EXPECT_EQ(test, kthread_stop(t), 0);
+	if (g->is_large && !g->is_smashed)
+		smash(test, g);
+}
+
 static struct kunit_case vmpl_cases[] = {
 	KUNIT_CASE_PARAM(test_permissions, row_gen_params),
 	KUNIT_CASE(test_page_walk),
 	KUNIT_CASE(test_adjust_vmpl1),
 	KUNIT_CASE(test_privilege),
+	KUNIT_CASE(test_32bit),
+	KUNIT_CASE(test_host_instructions),
+	KUNIT_CASE(test_write_traps),
 	KUNIT_CASE_PARAM(test_owner, owner_gen_params),
 	KUNIT_CASE(test_large_page),
 	KUNIT_CASE(test_large_page_adjust),
 	KUNIT_CASE(test_query),
 	KUNIT_CASE(test_vmsa),
 	KUNIT_CASE(test_taken_between_runs),
+	KUNIT_CASE(test_assigned_again),
+	KUNIT_CASE(test_smash_in_use),
 	{}
 };
 

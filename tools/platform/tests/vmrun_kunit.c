@@ -228,6 +228,12 @@ CHANGE(inject_bp, c->event_inj = SVM_EVTINJ_VALID |
 CHANGE(inject_of, c->event_inj = SVM_EVTINJ_VALID |
 	SVM_EVTINJ_TYPE_EXEPT | X86_TRAP_OF)
 CHANGE(features_snp, s->sev_features = SVM_SEV_FEAT_SNP_ACTIVE)
+CHANGE(features_debug_swap, s->sev_features = BIT_ULL(5))
+CHANGE(features_reserved, s->sev_features = BIT_ULL(62))
+CHANGE(es_vmpl1, s->vmpl = 1)
+CHANGE(xcr0_0, s->xcr0 = 0)
+CHANGE(xcr0_ymm_only, s->xcr0 = XFEATURE_MASK_FP | XFEATURE_MASK_YMM)
+CHANGE(xcr0_reserved, s->xcr0 = XFEATURE_MASK_FP | BIT_ULL(62))
 CHANGE(efer_svme, s->efer = 0)
 CHANGE(cr0_high, s->cr0 |= BIT_ULL(32))
 CHANGE(cr4_high, s->cr4 |= BIT_ULL(63))
@@ -314,6 +320,12 @@ static const struct row rows[] = {
 	ROW(inject_bp, INVALID),
 	ROW(inject_of, INVALID),
 	ROW(features_snp, INVALID),
+	ROW(features_debug_swap, INVALID),
+	ROW(features_reserved, INVALID),
+	ROW(es_vmpl1, INVALID),
+	ROW(xcr0_0, INVALID),
+	ROW(xcr0_ymm_only, INVALID),
+	ROW(xcr0_reserved, INVALID),
 	ROW(efer_svme, INVALID),
 	ROW(cr0_high, INVALID),
 	ROW(cr4_high, INVALID),
@@ -374,9 +386,9 @@ static void test_refused(struct kunit *test)
 	invalid = counter(SNP_CTL_CNT_VMRUN_INVALID) - invalid;
 	if (ctl)
 		KUNIT_EXPECT_EQ(test, stale, (u64)row->stale);
-	/* What plain guests fail as well is not counted. */
-	if (ctl && row->stale)
-		KUNIT_EXPECT_EQ(test, invalid, 0ULL);
+	/* One or the other */
+	if (ctl)
+		KUNIT_EXPECT_EQ(test, invalid, (u64)(row->want == INVALID && !row->stale));
 
 	KUNIT_EXPECT_MEMEQ(test, vm->copy[1], vm->vmsa, PAGE_SIZE);
 	if (row->want == INVALID) {
@@ -420,39 +432,23 @@ static void expect_stale(struct kunit *test, struct vm *vm, const char *what)
 	KUNIT_EXPECT_EQ_MSG(test, stale, ctl ? 1ULL : 0ULL, "%s", what);
 }
 
-/*
- * A VMSA that the firmware made, which therefore runs on hardware, too; and
- * the ways in which it stops being one.
- */
-static void test_snp(struct kunit *test)
+/* An SNP guest of the VMSA and the code, with the last ASID that KVM takes for them */
+static int launch(struct vm *vm, void *gctx)
 {
-	struct vm *vm = test->priv;
-	struct vmcb_control_area *c = &vm->vmcb->control;
+	struct sev_data_snp_addr addr = { .address = virt_to_phys(gctx) };
 	struct sev_data_snp_launch_start start = {
+		.gctx_paddr = addr.address,
 		.policy = BIT_ULL(16) | BIT_ULL(17),
 	};
-	struct sev_data_snp_launch_finish finish = {};
-	struct sev_data_snp_activate activate = {};
-	struct sev_data_snp_addr addr = {};
-	u64 vmsa_pa = virt_to_phys(vm->vmsa);
-	void *gctx, *other;
+	struct sev_data_snp_launch_finish finish = { .gctx_paddr = addr.address };
+	struct sev_data_snp_activate activate = {
+		.gctx_paddr = addr.address,
+		.asid = min_sev_asid - 1,
+	};
 	int r;
 
-	gctx = snp_alloc_firmware_page(GFP_KERNEL | __GFP_ZERO);
-	KUNIT_ASSERT_NOT_NULL(test, gctx);
-	other = snp_alloc_page(test);
-
-	/* The last ASID that KVM takes for SNP guests. */
-	c->asid = min_sev_asid - 1;
+	vm->vmcb->control.asid = activate.asid;
 	vm->vmsa->sev_features = SVM_SEV_FEAT_SNP_ACTIVE;
-	memcpy(other, vm->vmsa, PAGE_SIZE);
-
-	addr.address = virt_to_phys(gctx);
-	start.gctx_paddr = addr.address;
-	activate.gctx_paddr = addr.address;
-	activate.asid = c->asid;
-	finish.gctx_paddr = addr.address;
-
 	wbinvd_on_all_cpus();
 	r = snp_cmd(SEV_CMD_SNP_DF_FLUSH, NULL);
 	r = r ?: snp_cmd(SEV_CMD_SNP_GCTX_CREATE, &addr);
@@ -462,7 +458,45 @@ static void test_snp(struct kunit *test)
 			       SNP_PAGE_TYPE_NORMAL);
 	r = r ?: launch_update(vm, gctx, vm->vmsa, VMSA_GPA,
 			       SNP_PAGE_TYPE_VMSA);
-	r = r ?: snp_cmd(SEV_CMD_SNP_LAUNCH_FINISH, &finish);
+	return r ?: snp_cmd(SEV_CMD_SNP_LAUNCH_FINISH, &finish);
+}
+
+static int decommission(void *gctx)
+{
+	struct sev_data_snp_addr addr = { .address = virt_to_phys(gctx) };
+
+	return snp_cmd(SEV_CMD_SNP_DECOMMISSION, &addr);
+}
+
+/* The pages are the host's again, and the ASID is good for another one. */
+static void take_back(struct kunit *test, struct vm *vm, void *gctx)
+{
+	rmp_make_shared(page_to_pfn(virt_to_page(vm->vmsa)), PG_LEVEL_4K);
+	rmp_make_shared(page_to_pfn(virt_to_page(vm->code)), PG_LEVEL_4K);
+	snp_free_firmware_page(gctx);
+	wbinvd_on_all_cpus();
+	KUNIT_EXPECT_EQ(test, snp_cmd(SEV_CMD_SNP_DF_FLUSH, NULL), 0);
+}
+
+/*
+ * A VMSA that the firmware made, which therefore runs on hardware, too; and
+ * the ways in which it stops being one.
+ */
+static void test_snp(struct kunit *test)
+{
+	struct vm *vm = test->priv;
+	struct vmcb_control_area *c = &vm->vmcb->control;
+	u64 vmsa_pa = virt_to_phys(vm->vmsa);
+	void *gctx, *other;
+	int r;
+
+	gctx = snp_alloc_firmware_page(GFP_KERNEL | __GFP_ZERO);
+	KUNIT_ASSERT_NOT_NULL(test, gctx);
+	other = snp_alloc_page(test);
+	vm->vmsa->sev_features = SVM_SEV_FEAT_SNP_ACTIVE;
+	memcpy(other, vm->vmsa, PAGE_SIZE);
+
+	r = launch(vm, gctx);
 	KUNIT_EXPECT_EQ(test, r, 0);
 	if (r)
 		goto out;
@@ -493,13 +527,97 @@ static void test_snp(struct kunit *test)
 					       PG_LEVEL_4K, c->asid, false), 0);
 	expect_stale(test, vm, "made private again");
 out:
-	rmp_make_shared(vmsa_pa >> PAGE_SHIFT, PG_LEVEL_4K);
-	rmp_make_shared(page_to_pfn(virt_to_page(vm->code)), PG_LEVEL_4K);
-	KUNIT_EXPECT_EQ(test, snp_cmd(SEV_CMD_SNP_DECOMMISSION, &addr), 0);
-	snp_free_firmware_page(gctx);
-	wbinvd_on_all_cpus();
-	KUNIT_EXPECT_EQ(test, snp_cmd(SEV_CMD_SNP_DF_FLUSH, NULL), 0);
+	KUNIT_EXPECT_EQ(test, decommission(gctx), 0);
+	take_back(test, vm, gctx);
 	free_page((unsigned long)other);
+}
+
+/* The key goes with the context: what is left of the guest in the RMP does not run. */
+static void test_decommissioned(struct kunit *test)
+{
+	struct vm *vm = test->priv;
+	void *gctx = snp_alloc_firmware_page(GFP_KERNEL | __GFP_ZERO);
+	int r;
+
+	KUNIT_ASSERT_NOT_NULL(test, gctx);
+	r = launch(vm, gctx);
+	KUNIT_EXPECT_EQ(test, r, 0);
+	if (!r)
+		KUNIT_EXPECT_EQ(test, run(vm), SVM_EXIT_HLT);
+	KUNIT_EXPECT_EQ(test, decommission(gctx), 0);
+	if (!r)
+		expect_stale(test, vm, "after DECOMMISSION");
+	take_back(test, vm, gctx);
+}
+
+/*
+ * A page that belongs to the platform is no VMSA, whatever it holds. The firmware makes
+ * those HV-fixed that the BIOS has reserved; here, the one with the extended BIOS data.
+ */
+static void test_hv_fixed(struct kunit *test)
+{
+	struct vm *vm = test->priv;
+	u64 pa, stale, invalid;
+	void *page;
+
+	if (!ctl)
+		kunit_skip(test, "needs the emulated platform");
+	for (pa = 0; pa < 0xa0000; pa += PAGE_SIZE) {
+		writeq(pa, ctl + SNP_CTL_PAGE);
+		if (readq(ctl + SNP_CTL_PAGE_STATE) == SNP_CTL_PAGE_HV_FIXED)
+			break;
+	}
+	if (pa == 0xa0000)
+		kunit_skip(test, "no HV-fixed page in low memory");
+	page = memremap(pa, PAGE_SIZE, MEMREMAP_WB);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	memcpy(vm->copy[0], page, PAGE_SIZE);
+	memcpy(page, vm->vmsa, PAGE_SIZE);
+	KUNIT_EXPECT_MEMEQ(test, page, vm->vmsa, PAGE_SIZE);
+
+	vm->vmcb->control.vmsa_pa = pa;
+	stale = counter(SNP_CTL_CNT_VMRUN_STALE_VMSA);
+	invalid = counter(SNP_CTL_CNT_VMRUN_INVALID);
+	KUNIT_EXPECT_EQ(test, run(vm), INVALID);
+	KUNIT_EXPECT_EQ(test, counter(SNP_CTL_CNT_VMRUN_STALE_VMSA), stale);
+	KUNIT_EXPECT_EQ(test, counter(SNP_CTL_CNT_VMRUN_INVALID), invalid + 1);
+
+	memcpy(page, vm->copy[0], PAGE_SIZE);
+	memunmap(page);
+}
+
+/* The host's state is not stored in a page that was assigned after VM_HSAVE_PA was set. */
+static void test_hsave_assigned(struct kunit *test)
+{
+	struct vm *vm = test->priv;
+	struct rmp_state private = { .gpa = GPA, .assigned = 1, .asid = 1 }, shared = {};
+	u64 pfn = PHYS_PFN(vm->hsave_pa), old_hsave;
+	unsigned long flags;
+	u32 assigned;
+	s64 r;
+
+	/* Linux splits its own large mapping of the page, which takes a while. */
+	KUNIT_ASSERT_EQ(test, rmp_make_private(pfn, GPA, PG_LEVEL_4K, 1, false), 0);
+	KUNIT_ASSERT_EQ(test, rmp_make_shared(pfn, PG_LEVEL_4K), 0);
+
+	local_irq_save(flags);
+	kernel_fpu_begin();
+	rdmsrq(MSR_VM_HSAVE_PA, old_hsave);
+	fill_hsave(vm->hsave);
+	memcpy(vm->copy[0], vm->hsave, PAGE_SIZE);
+	wrmsrq(MSR_VM_HSAVE_PA, vm->hsave_pa);
+	assigned = rmpupdate_raw(vm->hsave_pa, &private);
+	asm volatile("clgi");
+	r = vmrun(vm->vmcb_pa, false);
+	wrmsrq(MSR_VM_HSAVE_PA, old_hsave);
+	kernel_fpu_end();
+	asm volatile("stgi");
+	local_irq_restore(flags);
+
+	KUNIT_EXPECT_EQ(test, assigned, 0);
+	KUNIT_EXPECT_EQ(test, r, FAULT);
+	KUNIT_EXPECT_MEMEQ(test, vm->copy[0], vm->hsave, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, rmpupdate_raw(vm->hsave_pa, &shared), 0);
 }
 
 /* A guest that spins on another CPU. */
@@ -517,20 +635,15 @@ static int spin(void *data)
 static u32 rmpupdate_shared(void *page)
 {
 	struct rmp_state st = {};
-	u32 r;
 
-	asm volatile(".byte 0xf2, 0x0f, 0x01, 0xfe"
-		     : "=a" (r)
-		     : "a" (virt_to_phys(page)), "c" (&st)
-		     : "memory", "cc");
-	return r;
+	return rmpupdate_raw(virt_to_phys(page), &st);
 }
 
 /* The pages of a guest that runs cannot be changed, nor run twice. */
 static void test_in_use(struct kunit *test)
 {
 	struct vm *vm = test->priv, *second;
-	bool vmcb = false, vmsa = false, busy = false;
+	bool vmcb = false, vmsa = false, busy = false, busy_vmcb = false;
 	struct task_struct *t;
 	unsigned long end;
 	void *mine;
@@ -558,7 +671,7 @@ static void test_in_use(struct kunit *test)
 	wake_up_process(t);
 
 	end = jiffies + 10 * HZ;
-	while (time_before(jiffies, end) && !(vmcb && vmsa && busy)) {
+	while (time_before(jiffies, end) && !(vmcb && vmsa && busy && busy_vmcb)) {
 		vmcb |= rmpupdate_shared(vm->vmcb) == RMP_INUSE;
 		vmsa |= rmpupdate_shared(vm->vmsa) == RMP_INUSE;
 		if (!busy && vmsa) {
@@ -566,12 +679,16 @@ static void test_in_use(struct kunit *test)
 			if (run(second) == INVALID)
 				busy = true;
 		}
+		if (!busy_vmcb && vmcb)
+			busy_vmcb = enter_guest(vm->vmcb_pa, second->hsave,
+						second->hsave_pa) == FAULT;
 		cond_resched();
 	}
 	KUNIT_EXPECT_EQ(test, kthread_stop(t), 0);
 	KUNIT_EXPECT_TRUE(test, vmcb);
 	KUNIT_EXPECT_TRUE(test, vmsa);
 	KUNIT_EXPECT_TRUE(test, busy);
+	KUNIT_EXPECT_TRUE(test, busy_vmcb);
 	/* Nobody uses them now. */
 	KUNIT_EXPECT_EQ(test, rmpupdate_shared(vm->vmcb), 0);
 	KUNIT_EXPECT_EQ(test, rmpupdate_shared(vm->vmsa), 0);
@@ -599,6 +716,9 @@ static struct kunit_case vmrun_cases[] = {
 	KUNIT_CASE(test_runs),
 	KUNIT_CASE_PARAM(test_refused, row_gen_params),
 	KUNIT_CASE(test_snp),
+	KUNIT_CASE(test_decommissioned),
+	KUNIT_CASE(test_hv_fixed),
+	KUNIT_CASE(test_hsave_assigned),
 	KUNIT_CASE(test_in_use),
 	{}
 };
