@@ -22,6 +22,9 @@
 #define AP2_GPA		SNP_VMSA_GPA(2)
 #define NR_VCPUS	4
 
+/* Of KVM_EXIT_MEMORY_FAULT for a VMSA */
+#define VMSA_FAULT	(KVM_MEMORY_EXIT_FLAG_PRIVATE | KVM_MEMORY_EXIT_FLAG_SNP_VMSA)
+
 #define MAGIC_RAX	0x1111111111111111ULL
 #define MAGIC_R8	0x8888888888888888ULL
 #define MAGIC_R14	0xeeeeeeeeeeeeeeeeULL
@@ -199,6 +202,7 @@ int main(void)
 	struct kvm_sev_snp_get_vmsa get;
 	volatile struct snp_mbox *mbox;
 	double start = now_ms(), zap;
+	struct kvm_run *run;
 	pthread_t thread;
 	struct snp_vm *s;
 	struct ap ap;
@@ -256,6 +260,7 @@ int main(void)
 	      (unsigned long long)AP_GPA);
 
 	mbox = s->mbox[1];
+	run = s->vcpu[1]->run;
 	ap = (struct ap){ .vcpu = s->vcpu[1] };
 	pthread_create(&thread, NULL, run_ap, &ap);
 	while (mbox->count < 100000)
@@ -278,13 +283,14 @@ int main(void)
 
 	snp_get_vmsa(s->vcpu[1], &get);
 	printf("      KVM_RUN: %d, %s; exit reason %s\n", ap.ret, strerror(ap.err),
-	       exit_reason_str(ap.vcpu->run->exit_reason));
-	printf("      memory_fault: gpa 0x%llx size 0x%llx flags 0x%llx (PRIVATE | SNP_VMSA)\n",
-	       ap.vcpu->run->memory_fault.gpa, ap.vcpu->run->memory_fault.size,
-	       ap.vcpu->run->memory_fault.flags);
+	       exit_reason_str(run->exit_reason));
+	printf("      memory_fault: gpa 0x%llx size 0x%llx flags 0x%llx (%s)\n",
+	       run->memory_fault.gpa, run->memory_fault.size, run->memory_fault.flags,
+	       run->memory_fault.flags == VMSA_FAULT ? "PRIVATE | SNP_VMSA" : "WRONG");
 	printf("      GET_VMSA: state %s, gpa 0x%llx\n", state_str(get.state), get.gpa);
-	TEST_ASSERT(ap.ret == -1 && ap.err == EFAULT && get.state == KVM_SEV_SNP_VMSA_STATE_LOST &&
-		    ap.vcpu->run->memory_fault.gpa == AP_GPA, "not what was promised");
+	snp_assert_vmsa_missing(ap.vcpu, ap.ret, ap.err, AP_GPA);
+	TEST_ASSERT(get.state == KVM_SEV_SNP_VMSA_STATE_LOST && get.gpa == AP_GPA && !get.pending,
+		    "GET_VMSA: not what was promised");
 	stage_start = now_ms();
 
 	s->mbox[0]->arg[0] = AP2_GPA;
@@ -296,6 +302,7 @@ int main(void)
 	      (unsigned long long)AP2_GPA);
 	vm_guest_mem_punch_hole(s->vm, AP2_GPA, PAGE_SIZE);
 	pthread_join(thread, NULL);
+	snp_assert_vmsa_missing(ap.vcpu, ap.ret, ap.err, AP2_GPA);
 
 	snp_vm_free(s);
 	stage("the VM is gone");

@@ -155,6 +155,7 @@ static u64 guest_make(struct snp_cpu *cpu, struct snp_vmsa *page)
 	page->rsp = mbox->arg[ARG_STACK];
 	return snp_guest_rmpadjust(page, true) ? NO_RMPADJUST : MADE;
 }
+
 static void guest_creator(struct snp_cpu *cpu)
 {
 	volatile struct snp_mbox *mbox = cpu->mbox;

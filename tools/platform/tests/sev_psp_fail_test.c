@@ -5,10 +5,11 @@
  *
  * What is expected of KVM and of the driver of the PSP:
  *
- *  - The error reaches userspace, with firmware's code where the structure has
- *    a field for it.
- *  - A command that was refused left nothing behind: the same ioctl again does
- *    it, and the launch ends with the digest of an undisturbed one.
+ *  - The error reaches userspace, as errno and as firmware's code; that of a
+ *    request of the guest reaches the guest.
+ *  - A command that was refused left nothing behind: GET_VMSA shows what it did
+ *    before, the same ioctl again does it, and the launch ends with the digest of
+ *    an undisturbed one.
  *  - Whatever happened, the VM can be closed, no page stays assigned to a guest,
  *    and the next VM launches and runs.
  *
@@ -21,7 +22,7 @@
  *   LAUNCH_UPDATE  the page, if firmware does not give it back, either
  *
  * The guest is one page at the reset vector, so that each command can be tried
- * with several codes.  Needs the control device of the emulated platform.
+ * with several codes; one that makes requests has a GHCB.  Needs the control device of the emulated platform.
  *
  *   sev_psp_fail_test [-l]
  */
@@ -41,6 +42,7 @@
 #define SNP_DECOMMISSION	0x90
 #define SNP_ACTIVATE		0x91
 #define SNP_GCTX_CREATE		0x93
+#define SNP_GUEST_REQUEST	0x94
 #define SNP_LAUNCH_START	0xa0
 #define SNP_LAUNCH_UPDATE	0xa1
 #define SNP_LAUNCH_FINISH	0xa2
@@ -60,6 +62,7 @@
 #define MEM_GPA		0x1000000ULL
 #define MEM_PAGE(n)	(MEM_GPA + (u64)(n) * PAGE_SIZE)
 #define VMSA_PAGE	5
+#define NR_LAUNCHED	5	/* pages that are launched before any VMSA */
 #define MEM_PAGES	8
 #define TERM_CODE	0x61
 
@@ -106,6 +109,14 @@ static void arm(const struct fault *f)
 	snpctl_write(ctl, SNP_CTL_FAIL_NTH, f->nth);
 }
 
+static const struct fault no_fault;
+
+/* However the test ends: the next one wants firmware that works. */
+static void disarm(void)
+{
+	arm(&no_fault);
+}
+
 /* All that was to fail has failed. */
 static bool was_hit(const struct fault *f)
 {
@@ -135,11 +146,21 @@ struct launch {
 	const struct fault *fault;
 	struct kvm_vm *vm;
 	struct kvm_vcpu *vcpu[NR_VCPUS];
+	enum vmsa vmsa;		/* by SET_VMSA; until then KVM's */
 	u8 digest[SNP_DIGEST_LEN];
 	bool failed;		/* an ioctl, once */
 	bool over;		/* twice: the launch does not go on */
 	bool dead;		/* KVM gave up on the VM */
 };
+
+/*
+ * What the ioctl returns if firmware fails for the first time.  KVM has no word for a
+ * context that it can't get.
+ */
+static int errno_of(const struct fault *f)
+{
+	return f->cmd == SNP_GCTX_CREATE ? ENOTTY : EIO;
+}
 
 /*
  * What an ioctl returned that may have met the fault.  Returns true if it is to
@@ -161,13 +182,14 @@ static bool failed(struct launch *l, const char *what, int ret, int err, u32 fw_
 		return false;
 	if (l->failed) {
 		/* Firmware has done it, so it is a mistake to ask again. */
-		TEST_ASSERT(f->after && fw_error == f->again, "%s, again: errno %d, firmware 0x%x",
-			    what, err, fw_error);
+		TEST_ASSERT(f->after && err == EIO && fw_error == f->again,
+			    "%s, again: errno %d, firmware 0x%x", what, err, fw_error);
 		l->over = true;
 		return false;
 	}
-	TEST_ASSERT(fw_error == f->status, "%s: firmware 0x%x, wanted 0x%x", what, fw_error,
-		    f->status);
+	TEST_ASSERT(err == errno_of(f) && fw_error == f->status,
+		    "%s: errno %d, firmware 0x%x, wanted %d, 0x%x", what, err, fw_error,
+		    errno_of(f), f->status);
 	l->failed = true;
 	/* KVM wants the page back, and firmware does not give it. */
 	l->dead = (f->after && f->cmd == SNP_LAUNCH_UPDATE) || f->count == 2;
@@ -210,10 +232,46 @@ static void launch_start(struct launch *l)
 	} while (failed(l, "LAUNCH_START", ret, errno, fw_error));
 }
 
+/*
+ * GET_VMSA after a LAUNCH_FINISH that returned @ret: only a vCPU whose VMSA is measured
+ * has no FROM_VCPU any more.
+ */
+static void assert_vmsas(struct launch *l, int ret)
+{
+	int i, built = NR_VCPUS;
+
+	if (l->vmsa == VMSA_OF_KVM || l->dead)
+		return;
+	if (ret && l->fault->cmd == SNP_LAUNCH_UPDATE)
+		built = l->fault->nth - 1 - NR_LAUNCHED;
+	for (i = 0; i < NR_VCPUS; i++) {
+		bool in_memory = !i || l->vmsa == VMSA_FROM_VCPU;
+		struct kvm_sev_snp_get_vmsa get, want = {
+			.state = KVM_SEV_SNP_VMSA_STATE_NONE,
+			.gpa = KVM_SEV_SNP_VMSA_GPA_NONE,
+			.pending_gpa = KVM_SEV_SNP_VMSA_GPA_NONE,
+			.sev_features = SNP_SEV_FEATURES,
+		};
+
+		if (in_memory) {
+			want.state = KVM_SEV_SNP_VMSA_STATE_GUEST;
+			want.gpa = MEM_PAGE(VMSA_PAGE + i);
+		}
+		if (l->vmsa == VMSA_FROM_VCPU && i >= built)
+			want.flags = KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU;
+		snp_get_vmsa(l->vcpu[i], &get);
+		TEST_ASSERT(!memcmp(&get, &want, sizeof(get)),
+			    "LAUNCH_FINISH returned %d, vCPU %d: state %u, gpa 0x%llx, flags 0x%x; wanted %u, 0x%llx, 0x%x",
+			    ret, i, get.state, get.gpa, get.flags, want.state, want.gpa,
+			    want.flags);
+	}
+}
+
 static void launch_finish(struct launch *l)
 {
 	static u8 id_auth[KVM_SEV_SNP_ID_AUTH_SIZE] __aligned(PAGE_SIZE);
 	struct snp_id_block block = { .version = 1, .policy = snp_default_policy() };
+	bool again;
 	u32 fw_error;
 	int ret;
 
@@ -227,7 +285,9 @@ static void launch_finish(struct launch *l)
 		};
 
 		ret = snp_vm_cmd(l->vm, KVM_SEV_SNP_LAUNCH_FINISH, &finish, &fw_error);
-	} while (failed(l, "LAUNCH_FINISH", ret, errno, fw_error));
+		again = failed(l, "LAUNCH_FINISH", ret, errno, fw_error);
+		assert_vmsas(l, ret);
+	} while (again);
 }
 
 static void add_memory(struct launch *l, u64 gpa, int slot, int pages)
@@ -256,16 +316,24 @@ static void launch_vmsas(struct launch *l, enum vmsa vmsa)
 		}
 		return;
 	}
-	snp_vmsa_of_kvm(l->vcpu[0], (void *)page);
-	snp_set_vmsa(l->vcpu[1], KVM_SEV_SNP_VMSA_DESTROY, 0);
 	if (vmsa == VMSA_FROM_VCPU) {
-		snp_digest_page(l->digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, MEM_PAGE(VMSA_PAGE), page);
-		snp_set_vmsa_from_vcpu(l->vcpu[0], MEM_PAGE(VMSA_PAGE));
+		for (i = 0; i < NR_VCPUS; i++) {
+			u64 gpa = MEM_PAGE(VMSA_PAGE + i);
+
+			snp_vmsa_of_kvm(l->vcpu[i], (void *)page);
+			snp_digest_page(l->digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, gpa, page);
+			snp_set_vmsa_from_vcpu(l->vcpu[i], gpa);
+		}
+		l->vmsa = vmsa;
 		return;
 	}
+	snp_vmsa_of_kvm(l->vcpu[0], (void *)page);
+	snp_set_vmsa(l->vcpu[1], KVM_SEV_SNP_VMSA_DESTROY, 0);
 	launch_page(l, MEM_PAGE(VMSA_PAGE), KVM_SEV_SNP_PAGE_TYPE_VMSA, page);
-	if (!l->dead && !l->over)
-		snp_set_vmsa(l->vcpu[0], KVM_SEV_SNP_VMSA_CREATE, MEM_PAGE(VMSA_PAGE));
+	if (l->dead || l->over)
+		return;
+	snp_set_vmsa(l->vcpu[0], KVM_SEV_SNP_VMSA_CREATE, MEM_PAGE(VMSA_PAGE));
+	l->vmsa = vmsa;
 }
 
 /*
@@ -349,8 +417,6 @@ static void assert_balance(const char *what, const struct usage *before, const s
 		    (unsigned long)lost->fw_pages, (unsigned long)lost->contexts,
 		    (unsigned long)lost->bound);
 }
-
-static const struct fault no_fault;
 
 /* The VM after one in which something failed, and what is left of the two. */
 static void assert_recovers(enum vmsa vmsa, const char *what, const struct usage *before,
@@ -467,7 +533,7 @@ static void count_all(enum vmsa vmsa)
 	u64 before;
 
 	before = nr_cmds();
-	cycle(vmsa, &no_fault);
+	TEST_ASSERT(cycle(vmsa, &no_fault), "a healthy VM does not run");
 	all = nr_cmds() - before;
 	for (c = 0; c < ARRAY_SIZE(cmds); c++)
 		sum += count(vmsa, cmds[c].cmd);
@@ -497,6 +563,84 @@ static void fail_df_flush(void)
 	ksft_test_result_pass("DF_FLUSH, after %d VMs\n", i);
 }
 
+/* Fields above 0x200: the second half of the bitmap */
+#define GHCB_VALID(field)	BIT_ULL(offsetof(struct snp_ghcb, field) / 8 - 64)
+
+/*
+ * A guest with a GHCB asks firmware, each time with an empty message, and tells what it
+ * got: SW_EXITINFO2 in val[0], and SW_EXITINFO1 in val[1].
+ */
+static void guest_request(struct snp_cpu *cpu)
+{
+	volatile struct snp_mbox *mbox = cpu->mbox;
+	volatile struct snp_ghcb *ghcb = cpu->ghcb;
+	u32 i;
+
+	snp_guest_start(cpu);
+	for (i = 0; ; i++) {
+		snp_guest_sync(cpu, i);
+
+		ghcb->valid_bitmap[1] = GHCB_VALID(sw_exit_code) | GHCB_VALID(sw_exit_info_1) |
+					GHCB_VALID(sw_exit_info_2);
+		ghcb->sw_exit_code = SVM_VMGEXIT_GUEST_REQUEST;
+		ghcb->sw_exit_info_1 = mbox->arg[0];
+		ghcb->sw_exit_info_2 = mbox->arg[1];
+		wrmsr(MSR_AMD64_SEV_ES_GHCB, cpu->ghcb_gpa);
+		vmgexit();
+		mbox->val[0] = ghcb->sw_exit_info_2;
+		mbox->val[1] = ghcb->sw_exit_info_1;
+	}
+}
+
+/* The guest's request number @nr, and firmware's answer to it. */
+static void assert_request(struct snp_vm *s, u32 nr, const struct fault *f, u16 status)
+{
+	volatile struct snp_mbox *mbox = s->mbox[0];
+
+	mbox->val[0] = mbox->val[1] = ~0ULL;
+	arm(f);
+	snp_run_to_sync(s, 0, nr);
+	TEST_ASSERT(!f->nth || was_hit(f), "request %u: nothing was made to fail", nr);
+	TEST_ASSERT(mbox->val[0] == status && !mbox->val[1],
+		    "request %u: the guest got 0x%lx, 0x%lx, wanted 0x%x", nr,
+		    (unsigned long)mbox->val[0], (unsigned long)mbox->val[1], status);
+}
+
+/* Firmware's error is the guest's to handle: KVM tells it, and the VM goes on. */
+static void fail_guest_request(void)
+{
+	static const u16 status[] = { INVALID_ADDRESS, HWERROR_PLATFORM, NO_SUCH_STATUS };
+	struct fault f = { .cmd = SNP_GUEST_REQUEST, .nth = 1 };
+	const struct usage none = {};
+	struct usage before = usage();
+	struct snp_vm *s;
+	u32 nr = 0;
+	int i;
+
+	s = snp_vm_create(1, guest_request);
+	/* Pages that guest and host share, and that nobody else uses. */
+	s->mbox[0]->arg[0] = addr_hva2gpa(s->vm, s->mbox[1]);
+	s->mbox[0]->arg[1] = addr_hva2gpa(s->vm, s->mbox[2]);
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_finish(s);
+	snp_run_to_sync(s, 0, nr);
+
+	/* Without a failure it is the message that firmware does not like. */
+	assert_request(s, ++nr, &no_fault, INVALID_PARAM);
+	for (i = 0; i < ARRAY_SIZE(status); i++) {
+		f.status = status[i];
+		f.after = false;
+		assert_request(s, ++nr, &f, status[i]);
+		f.after = true;
+		assert_request(s, ++nr, &f, status[i]);
+		assert_request(s, ++nr, &no_fault, INVALID_PARAM);
+	}
+	snp_vm_free(s);
+	assert_recovers(VMSA_OF_KVM, "GUEST_REQUEST", &before, &none);
+	ksft_test_result_pass("GUEST_REQUEST: %u requests\n", nr);
+}
+
 int main(int argc, char *argv[])
 {
 	bool leaks = argc > 1 && !strcmp(argv[1], "-l");
@@ -506,6 +650,7 @@ int main(int argc, char *argv[])
 	TEST_REQUIRE(kvm_check_cap(KVM_CAP_VM_TYPES) & BIT(KVM_X86_SNP_VM));
 	ctl = snpctl_open();
 	__TEST_REQUIRE(ctl, "no control device: not the emulated platform");
+	atexit(disarm);
 
 	ksft_print_header();
 	for (vmsa = 0; vmsa < nr_vmsa; vmsa++) {
@@ -514,11 +659,12 @@ int main(int argc, char *argv[])
 			fail_each(vmsa, c, leaks);
 	}
 	if (!leaks) {
+		fail_guest_request();
 		fail_df_flush();
 	} else {
-		/* After three other commands, and five pages. */
+		/* After three other commands, and the pages. */
 		fail_two(VMSA_OF_KVM, "a page", 3 + 1);
-		fail_two(VMSA_OF_KVM, "KVM's VMSA", 3 + 5 + 1);
+		fail_two(VMSA_OF_KVM, "KVM's VMSA", 3 + NR_LAUNCHED + 1);
 	}
 	ksft_set_plan(ksft_test_num());
 	ksft_finished();
