@@ -503,7 +503,7 @@ TEST_F(launch, between_finishes)
 	struct snp_vm *s = self->s;
 	struct kvm_sev_snp_get_vmsa get;
 	u32 fw_error;
-	int ret;
+	int i, ret;
 
 	s->predict = true;
 	snp_launch_start(s);
@@ -532,6 +532,12 @@ TEST_F(launch, between_finishes)
 	TEST_ASSERT_EQ(get.gpa, PAGE(TAKEN));
 	TEST_ASSERT_EQ(get.pending, 1);
 	TEST_ASSERT_EQ(get.pending_gpa, PAGE(FREE));
+
+	/* The guest does not run before its launch has ended. */
+	for (i = 0; i < 2; i++)
+		TEST_ASSERT(__vcpu_run(s->vcpu[i]) == -1 && errno == EINVAL,
+			    "KVM_RUN of vCPU %d, measured: errno %d, exit %s", i, errno,
+			    exit_reason_str(s->vcpu[i]->run->exit_reason));
 
 	TEST_ASSERT(!__snp_launch_finish(s, s->digest, &fw_error),
 		    "second LAUNCH_FINISH: errno %d, firmware 0x%x", errno, fw_error);

@@ -959,7 +959,7 @@ static int launch_finish(enum id_block id_block)
 	return snp_vm_cmd(s->vm, KVM_SEV_SNP_LAUNCH_FINISH, &finish, NULL);
 }
 
-/* Of the vCPUs that LAUNCH_FINISH is not done with one, or -1. */
+/* One of the vCPUs that LAUNCH_FINISH is not done with, or -1. */
 static int pick_unprotected(void)
 {
 	int i, id = rnd(NR_VCPUS);
@@ -1253,19 +1253,17 @@ static void step_run(void)
 	run_vcpu(id, &cmd);
 }
 
-/*
- * Before the launch is finished.  Not a vCPU that a LAUNCH_FINISH which failed is done
- * with: what it then does is not documented.
- */
+/* Before the launch is finished: firmware has no VMSA of it, or KVM does not let it. */
 static void step_run_early(void)
 {
 	int id = pick_vcpu(false);
 	struct cmd cmd = { .op = CMD_NONE };
 
-	if (m.vcpu[id].protected)
-		return;
 	say("run vCPU %d, too early", id);
-	run_vcpu(id, &cmd);
+	if (m.vcpu[id].protected)
+		check_errno("KVM_RUN", __vcpu_run(vcpus[id]), EINVAL);
+	else
+		run_vcpu(id, &cmd);
 }
 
 static const struct {
