@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <regex.h>
 #include <signal.h>
@@ -37,12 +38,14 @@
 #define END_SECONDS	60	/* unloading, kmemleak, reset */
 #define CHUNK_SECONDS	45	/* tests that share a machine, by their last times */
 #define MAX_SLOTS	8
+#define MAX_LEVELS	8	/* of nested KTAP */
 #define TAIL_LINES	20
 
-enum outcome { PASS, FAIL, SKIP, TIMEOUT, LOST, NR_OUTCOMES };
+/* SKIP is all of a test, PART only some of its subtests. */
+enum outcome { PASS, FAIL, SKIP, PART, TIMEOUT, LOST, NR_OUTCOMES };
 
 static const char *const outcome_name[] = {
-	"pass", "fail", "skip", "timeout", "lost"
+	"pass", "fail", "skip", "part", "timeout", "lost"
 };
 
 struct machine {
@@ -64,6 +67,7 @@ struct test {
 	char *label;			/* NAME or NAME@MODSET */
 	int seconds;
 	unsigned int expect;		/* bit mask of outcomes */
+	int xfail;			/* so many subtests are to be XFAIL */
 	bool own, may_stale, may_leak, timing, tried, stalled, queued, placed;
 	bool chosen, done, ran;
 	double last;			/* seconds in an earlier run, or -1 */
@@ -90,7 +94,7 @@ struct slot {
 	bool eof;
 	int *ids;			/* tests to run, in this order */
 	int nr, cur;			/* cur: running now, or -1 */
-	bool hello, stop, done;
+	bool hello, begun, stop, done;
 	double deadline, started;
 	bool killed;
 	char *killed_why;
@@ -329,6 +333,16 @@ static unsigned int parse_expect(const char *where, char *text)
 	return mask;
 }
 
+static int parse_xfail(const char *where, const char *name, const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (n < 1 || n > INT_MAX || *end)
+		die("%s: test %s: xfail= is a number of subtests, not '%s'", where, name, text);
+	return n;
+}
+
 static void add_test(const struct test *t, const char *modset, bool suffix)
 {
 	struct test *n;
@@ -381,6 +395,8 @@ static void parse_test(const char *where, char *line)
 			t.may_leak = true;
 		else if (!strcmp(w, "timing"))
 			t.timing = true;
+		else if (!strncmp(w, "xfail=", 6))
+			t.xfail = parse_xfail(where, t.name, w + 6);
 		else if (strcmp(w, "-"))
 			die("%s: test %s: unknown flag '%s'", where, t.name, w);
 	}
@@ -524,6 +540,8 @@ static void list_tests(void)
 			printf("%s%s", first ? "" : "|", outcome_name[o]);
 			first = false;
 		}
+		if (t->xfail)
+			printf(" xfail=%d", t->xfail);
 		printf("%s%s%s\n", t->group[0] == '-' ? " (only by name)" : "",
 		       t->reason ? ": " : "", t->reason ? t->reason : "");
 	}
@@ -602,38 +620,77 @@ static bool is_tap(const char *s)
 }
 
 struct subtests {
-	int total, failed, skipped;
+	int total, failed, skipped, xfail;
+	bool empty;		/* the plan is 1..0 */
 	char *skip;		/* why the first one was */
+	char *plan;		/* the first plan that was not kept */
 };
+
+/* The results of one indentation, from one version line to the next */
+struct level {
+	size_t indent;
+	int plan, seen;		/* plan: -1 if there is none */
+};
+
+static void end_level(struct level *l, struct subtests *sub)
+{
+	if (l->plan >= 0 && l->plan != l->seen && !sub->plan)
+		sub->plan = xasprintf("plan 1..%d, but %d results", l->plan, l->seen);
+	l->plan = -1;
+	l->seen = 0;
+}
 
 /* Subtests become nested KTAP. */
 static struct subtests nested(struct test *t, bool print)
 {
 	char *line, *save, *text = slurp(t->log_path, NULL);
+	struct level levels[MAX_LEVELS] = { { .plan = -1 } }, *l = levels;
 	struct subtests sub = { 0 };
 
 	if (!text)
 		return sub;
 	for (line = strtok_r(text, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save)) {
-		char *s = line + strspn(line, " \t"), *skip;
+		size_t indent = strspn(line, " \t");
+		char *s = line + indent, *skip;
+		int plan;
 
 		if (!is_tap(line))
 			continue;
 		if (print)
 			out("  %s\n", line);
-		if (strncmp(s, "ok ", 3) && strncmp(s, "not ok ", 7))
+		if (*s == '#')
 			continue;
+		while (l > levels && indent < l->indent)
+			end_level(l--, &sub);
+		if (indent > l->indent && l < levels + MAX_LEVELS - 1)
+			*++l = (struct level){ .indent = indent, .plan = -1 };
+		if (strncmp(s, "ok ", 3) && strncmp(s, "not ok ", 7)) {
+			if (sscanf(s, "1..%d", &plan) == 1) {
+				/* Of programs one after the other, without version lines */
+				l->plan = plan + (l->plan < 0 ? 0 : l->plan);
+				sub.empty |= !indent && !plan;
+			} else if (strstr(s, "TAP version")) {
+				end_level(l, &sub);
+			}
+			continue;
+		}
+		l->seen++;
 		sub.total++;
 		skip = strstr(s, "# SKIP");
 		if (skip) {
 			sub.skipped++;
 			if (!sub.skip)
 				sub.skip = xstrdup(skip + 6 + strspn(skip + 6, " -"));
-		} else if (*s == 'n' && !strstr(s, "# TODO") && !strstr(s, "# XFAIL")) {
+		} else if (strstr(s, "# XFAIL") || (*s == 'n' && strstr(s, "# TODO"))) {
+			sub.xfail++;
+		} else if (*s == 'n') {
 			sub.failed++;
 		}
 	}
+	while (l > levels)
+		end_level(l--, &sub);
+	end_level(l, &sub);
 	free(text);
 	return sub;
 }
@@ -724,7 +781,7 @@ static void try_again(struct test *t, enum outcome o, const char *why)
 
 static void verdict(struct test *t, enum outcome o, char *why)
 {
-	bool expected = t->expect & (1u << o), green;
+	bool expected = t->expect & (1u << o), green, skip = o == SKIP || o == PART;
 	char name[256], last[32] = "";
 
 	if (t->done)
@@ -753,7 +810,7 @@ static void verdict(struct test *t, enum outcome o, char *why)
 		if (f) {
 			fprintf(f, "KTAP version 1\n1..1\n%sok 1 %s%s%s\n",
 				green ? "" : "not ", name,
-				o == SKIP ? " # SKIP " : green && o != PASS ?
+				skip ? " # SKIP " : green && o != PASS ?
 				" # XFAIL " : o != PASS ? " # " : "",
 				o == PASS ? "" : why ? why : outcome_name[o]);
 			fclose(f);
@@ -767,7 +824,7 @@ static void verdict(struct test *t, enum outcome o, char *why)
 		nr_red++;
 		out("not ok %d %s # %s%s%s\n", ktap_nr, name, outcome_name[o],
 		    why ? ": " : "", why ? why : "");
-		if (o == PASS || o == SKIP || !expected) {
+		if (o == PASS || skip || !expected) {
 			unsigned int e;
 
 			out("# expected:");
@@ -780,7 +837,7 @@ static void verdict(struct test *t, enum outcome o, char *why)
 			print_tail(t->log_path);
 			out("# log: %s\n", t->log_path);
 		}
-	} else if (o == SKIP) {
+	} else if (skip) {
 		nr_green++;
 		out("ok %d %s # SKIP %s\n", ktap_nr, name, why ? why : "");
 	} else if (o == PASS) {
@@ -818,18 +875,24 @@ static void judge_exit(struct test *t, int code)
 
 	fflush(t->log);
 	sub = nested(t, false);
-	if (code == EXIT_SKIP) {
-		verdict(t, SKIP, skip_reason(t));
-	} else if (code) {
+	if (code && code != EXIT_SKIP) {
 		verdict(t, FAIL, xasprintf("exit code %d", code));
 	} else if (sub.failed) {
-		/* Exit code 0 with a subtest that failed is no pass. */
-		verdict(t, FAIL, xasprintf("%d subtests failed, yet exit code 0",
-					   sub.failed));
-	} else if (sub.skipped) {
-		/* Nor does a part of it stand for the whole. */
-		verdict(t, SKIP, xasprintf("%d of %d subtests: %s", sub.skipped,
-					   sub.total, sub.skip));
+		/* With a subtest that failed it has not passed, nor skipped. */
+		verdict(t, FAIL, xasprintf("%d subtests failed, yet exit code %d",
+					   sub.failed, code));
+	} else if (sub.total ? sub.skipped == sub.total : code == EXIT_SKIP || sub.empty) {
+		verdict(t, SKIP, sub.skip ? sub.skip : skip_reason(t));
+	} else if (sub.plan) {
+		verdict(t, FAIL, xasprintf("%s, yet exit code %d", sub.plan, code));
+	} else if (sub.xfail != t->xfail) {
+		verdict(t, FAIL, xasprintf("%d subtests XFAIL, %d declared: find out which is %s, then set xfail= in FLAGS",
+					   sub.xfail, t->xfail,
+					   sub.xfail > t->xfail ? "new" : "gone"));
+	} else if (sub.skipped || code == EXIT_SKIP) {
+		/* A part of it does not stand for the whole. */
+		verdict(t, PART, xasprintf("%d of %d subtests: %s", sub.skipped, sub.total,
+					   sub.skip ? sub.skip : skip_reason(t)));
 	} else {
 		verdict(t, PASS, NULL);
 	}
@@ -1324,6 +1387,10 @@ static void end_of_test(struct slot *s, int id, const char *args)
 		fflush(t->log);
 	}
 	free(text);
+	/* How busy the host is is no excuse for these. */
+	if (splat || !strcmp(status, "stuck") || value(args, "stale", 0) > 0 ||
+	    value(args, "leaked", 0) > 0)
+		t->timing = false;
 	if (splat)
 		verdict(t, FAIL, xasprintf("kernel log: %s", splat));
 	else if (!strcmp(status, "stuck"))
@@ -1384,6 +1451,7 @@ static bool take_report(struct slot *s)
 				 now() - s->started, args);
 	} else if (!strcmp(type, "BEGIN")) {
 		s->cur = id;
+		s->begun = true;
 		open_log(&tests[id]);
 		s->deadline = now() + (tests[id].seconds + GRACE_SECONDS) * opt.scale;
 	} else if (!strcmp(type, "OUT") || !strcmp(type, "NOTE")) {
@@ -1476,6 +1544,24 @@ static bool stalled_at_boot(struct slot *s, const char *splat)
 	return true;
 }
 
+/* What is left of @log is no test's: boot, between two tests, end. */
+static void blank_tests(char *log)
+{
+	char *begin = log, *end;
+	char mark[64];
+
+	while (begin && (begin = strstr(begin, "snp-vm: begin "))) {
+		int id = atoi(begin + strlen("snp-vm: begin "));
+
+		snprintf(mark, sizeof(mark), "snp-vm: end %d ", id);
+		end = strstr(begin, mark);
+		/* 0 is the end of the machine. */
+		if (id && end)
+			memset(begin, ' ', end - begin);
+		begin = end;
+	}
+}
+
 static void machine_gone(struct slot *s, int status)
 {
 	char *text, *splat = NULL, *how, *log = slurp(s->console, NULL);
@@ -1499,6 +1585,7 @@ static void machine_gone(struct slot *s, int status)
 		if (t->log)
 			fprintf(t->log, "--- kernel log\n%s", text);
 		free(text);
+		t->timing = false;
 		/*
 		 * A panic is the kernel's verdict and no timeout; without one
 		 * nobody knows, and that is a result of its own.
@@ -1525,20 +1612,19 @@ static void machine_gone(struct slot *s, int status)
 	} else if (!s->done) {
 		splat = log ? find_splat(log, NULL) : NULL;
 		machine_red(s, xasprintf("no end token: %s", splat ? splat : how));
+		/* Another one would come no further. */
+		for (i = 0; !s->begun && i < s->nr; i++)
+			if (!tests[s->ids[i]].done)
+				verdict(&tests[s->ids[i]], LOST,
+					xasprintf("%s: %s", s->name, splat ? splat : how));
 		requeue(s);
 	} else {
-		char *boot = log ? strstr(log, "snp-vm: begin ") : NULL;
-
-		if (boot)
-			*boot = '\0';
+		blank_tests(log);
 		splat = log ? find_splat(log, NULL) : NULL;
-		if (!splat) {
-			text = section(s, -1, &complete);
-			splat = find_splat(text, NULL);
-			free(text);
-		}
 		if (splat)
 			machine_red(s, xasprintf("kernel log: %s", splat));
+		else if (s->killed_why || !WIFEXITED(status) || WEXITSTATUS(status))
+			machine_red(s, xasprintf("after its end token: %s", how));
 		if (s->stop)
 			requeue(s);
 	}
