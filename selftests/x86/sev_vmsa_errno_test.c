@@ -734,7 +734,6 @@ TEST(not_snp)
 	vm = vm_create_barebones_type(KVM_X86_SNP_VM);
 	assert_fd_refuses(__vm_vcpu_add(vm, 0)->fd, "SNP VM before INIT2", ENOTTY);
 	kvm_vm_free(vm);
-
 }
 
 TEST(not_snp_but_sev)

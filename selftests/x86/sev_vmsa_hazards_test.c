@@ -545,9 +545,9 @@ static void discard_while_running(FIXTURE_DATA(hz) *hz, struct snp_worker *ap,
 	snp_worker_start(&w, hz->s, 2, 0, discard);
 	ctl_hold(SNP_CTL_HOLD_RMPUPDATE, ctl_page_of(SNP_VMSA_GPA(PAGE_A)));
 	snp_worker_go(&w);
-	TEST_ASSERT(snp_wait_for(SNP_SOON, ctl_held(SNP_CTL_HOLD_RMPUPDATE) ||
-					   snp_worker_done(&w)) &&
-		    !snp_worker_done(&w), "no RMPUPDATE of the page");
+	snp_wait_for(SNP_SOON, ctl_held(SNP_CTL_HOLD_RMPUPDATE) || snp_worker_done(&w));
+	TEST_ASSERT(ctl_held(SNP_CTL_HOLD_RMPUPDATE) && !snp_worker_done(&w),
+		    "no RMPUPDATE of the page");
 	assert_runs_on(hz, ap);
 	snp_worker_interrupt(ap);
 	ctl_release(SNP_CTL_HOLD_RMPUPDATE);
@@ -703,6 +703,7 @@ TEST_F_TIMEOUT(hz, h01_destroy_target_held, 120)
 {
 	volatile struct snp_mbox *mbox = self->s->mbox[1];
 	struct snp_worker target, one;
+	bool runs;
 	u64 count;
 
 	REQUIRE_CPUS(3);
@@ -725,9 +726,8 @@ TEST_F_TIMEOUT(hz, h01_destroy_target_held, 120)
 	snp_assert_sync(self->s, 0, self->round);
 	if (follows_page) {
 		count = mbox->count;
-		TEST_ASSERT(!snp_wait_for(FOR_A_WHILE, mbox->count != count ||
-						       snp_worker_done(&target)),
-			    "the target runs on after AP Destroy");
+		runs = snp_wait_for(FOR_A_WHILE, mbox->count != count || snp_worker_done(&target));
+		TEST_ASSERT(!runs, "the target runs on after AP Destroy");
 	}
 	snp_worker_interrupt(&target);
 	assert_waits(self->s->vcpu[1]);
@@ -786,8 +786,8 @@ static bool punch_waits(FIXTURE_DATA(hz) *hz, unsigned int place, bool kicked)
 	if (!follows_page)
 		snp_worker_interrupt(&ap);
 	TEST_ASSERT(snp_wait_for(SNP_SOON, (place != SNP_CTL_HOLD_VMRUN ||
-					ctl_count(SNP_CTL_CNT_VMRUN_SNP) != vmruns) &&
-				       !(ctl_entry(page) & RMP_IN_USE)),
+					    ctl_count(SNP_CTL_CNT_VMRUN_SNP) != vmruns) &&
+					   !(ctl_entry(page) & RMP_IN_USE)),
 		    "the vCPU does not exit");
 	ctl_release(SNP_CTL_HOLD_RMPUPDATE);
 	TEST_ASSERT(snp_wait_for(SNP_SOON, snp_worker_done(&punch)), "PUNCH_HOLE is stuck");
@@ -1699,8 +1699,8 @@ TEST(h14_poison_in_launch)
 		TEST_ASSERT(snp_vcpu_cmd(vcpu, KVM_SEV_SNP_SET_VMSA, &set, NULL) &&
 			    errno == EHWPOISON, "flags %d: errno %d", i, errno);
 	}
-	TEST_ASSERT(__snp_launch_page(s, SNP_VMSA_GPA(PAGE_A), page, KVM_SEV_SNP_PAGE_TYPE_VMSA,
-				      NULL) && errno == EHWPOISON, "LAUNCH_UPDATE: errno %d", errno);
+	i = __snp_launch_page(s, SNP_VMSA_GPA(PAGE_A), page, KVM_SEV_SNP_PAGE_TYPE_VMSA, NULL);
+	TEST_ASSERT(i && errno == EHWPOISON, "LAUNCH_UPDATE: errno %d", errno);
 	TEST_ASSERT(__snp_launch_finish(s, NULL, NULL) && errno == EHWPOISON,
 		    "LAUNCH_FINISH: errno %d", errno);
 	snp_get_vmsa(vcpu, &after);

@@ -539,6 +539,7 @@ TEST_F_TIMEOUT(running, set_vmsa_in_kvm_run, 300)
 	static const u64 gpas[] = { AP_GPA, NEIGHBOUR_GPA, THIRD_GPA };
 	volatile struct snp_mbox *mbox;
 	struct zap *z = &self->z;
+	bool went_on;
 	u64 count;
 	int i, j;
 
@@ -557,9 +558,9 @@ TEST_F_TIMEOUT(running, set_vmsa_in_kvm_run, 300)
 		set_now(z, KVM_SEV_SNP_VMSA_DESTROY, 0, KVM_SEV_SNP_VMSA_STATE_NONE,
 			KVM_SEV_SNP_VMSA_GPA_NONE);
 		count = mbox->count;
-		TEST_ASSERT(!snp_wait_for(0.02, mbox->count != count ||
-						snp_worker_done(&z->runner)),
-			    "round %d: after DESTROY the vCPU runs, or KVM_RUN returns", i);
+		went_on = snp_wait_for(0.02, mbox->count != count || snp_worker_done(&z->runner));
+		TEST_ASSERT(!went_on, "round %d: after DESTROY the vCPU runs, or KVM_RUN returns",
+			    i);
 	}
 	snp_worker_interrupt(&z->runner);
 	TEST_ASSERT(z->runner.ret == -1 && z->runner.err == EINTR,
