@@ -474,7 +474,7 @@ static const struct {
 	{ SNP_LAUNCH_START, "LAUNCH_START", .runs_done = true },
 	{ SNP_ACTIVATE, "ACTIVATE", .again = DFFLUSH_REQUIRED },
 	{ SNP_LAUNCH_UPDATE, "LAUNCH_UPDATE", .leaks_done = true },
-	{ SNP_LAUNCH_FINISH, "LAUNCH_FINISH", .again = INVALID_GUEST_STATE, .runs_done = true },
+	{ SNP_LAUNCH_FINISH, "LAUNCH_FINISH", .again = INVALID_GUEST_STATE },
 	{ SNP_PAGE_RECLAIM, "PAGE_RECLAIM", .leaks = true, .leaks_done = true, .runs_done = true,
 	  .refused = { .fw_pages = 1 }, .done = { .fw_pages = 1 } },
 	{ SNP_DECOMMISSION, "DECOMMISSION", .leaks = true, .leaks_done = true, .runs_done = true,
