@@ -234,12 +234,13 @@ static void paused(struct zap *z, bool shared_first)
 	assert_ap_starts(z);
 }
 
-TEST_F(zap, paused_punch)
+/* 40 runs of two vCPUs take their time on a debug kernel. */
+TEST_F_TIMEOUT(zap, paused_punch, 120)
 {
 	paused(&self->z, false);
 }
 
-TEST_F(zap, paused_shared_punch)
+TEST_F_TIMEOUT(zap, paused_shared_punch, 120)
 {
 	paused(&self->z, true);
 }
