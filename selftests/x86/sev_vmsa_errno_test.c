@@ -6,12 +6,10 @@
  * after it, and no vCPU of the VM may change by it.
  */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -503,7 +501,7 @@ TEST_F(launch, between_finishes)
 	struct snp_vm *s = self->s;
 	struct kvm_sev_snp_get_vmsa get;
 	u32 fw_error;
-	int i, ret;
+	int i;
 
 	s->predict = true;
 	snp_launch_start(s);
@@ -513,11 +511,7 @@ TEST_F(launch, between_finishes)
 	launch_vmsa(s, PAGE(TAKEN), 1);
 	snp_set_vmsa(s->vcpu[0], CREATE, PAGE(OWN));
 	snp_set_vmsa(s->vcpu[1], CREATE, PAGE(TAKEN));
-	s->digest[0] ^= 1;
-	ret = __snp_launch_finish(s, s->digest, &fw_error);
-	TEST_ASSERT(ret == -1 && errno == EIO && fw_error == SEV_RET_BAD_MEASUREMENT,
-		    "wrong digest: returned %d, errno %d, firmware 0x%x", ret, errno, fw_error);
-	s->digest[0] ^= 1;
+	snp_launch_finish_wrong_digest(s);
 
 	assert_set_refused(s, "FROM_VCPU, measured", set, EINVAL);
 	set.flags = 0;
@@ -916,15 +910,9 @@ TEST_F(launch, update)
 	munmap(p, 3 * PAGE_SIZE);
 }
 
-static void no_handler(int sig)
-{
-}
-
 /* A signal that comes early enough: a page that is refused can be tried for ever. */
 TEST_F(launch, update_interrupted)
 {
-	struct itimerval it = { .it_value.tv_usec = 50, .it_interval.tv_usec = 50 };
-	struct sigaction sa = { .sa_handler = no_handler };
 	struct kvm_sev_snp_launch_update update;
 	double end = snp_now() + SNP_SOON;
 	struct snp_vm *s = self->s;
@@ -934,14 +922,13 @@ TEST_F(launch, update_interrupted)
 	snp_launch_start(s);
 	snp_launch_memory(s);
 	launch_vmsa(s, PAGE(OWN), 0);
-	sigaction(SIGALRM, &sa, NULL);
-	TEST_ASSERT(!setitimer(ITIMER_REAL, &it, NULL), "setitimer(): errno %d", errno);
+	snp_set_alarm(50);
 	do {
 		update = UPDATE(PAGE(OWN), page_buf, PAGE_SIZE);
 		ret = update_vmsa(s, &update);
 		err = errno;
 	} while (ret == -1 && err == EEXIST && snp_now() < end);
-	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);
+	snp_set_alarm(0);
 	TEST_ASSERT(ret == -1 && err == EINTR, "LAUNCH_UPDATE returned %d, errno %d", ret, err);
 
 	snp_set_vmsa(s->vcpu[0], CREATE, PAGE(OWN));

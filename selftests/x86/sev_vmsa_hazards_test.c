@@ -20,12 +20,10 @@
  * page, and dies of it sooner or later.
  */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "kvm_test_harness.h"
@@ -45,12 +43,6 @@
 
 #define TERM_KVM_VMSA	0x61
 #define TERM_DONE	0x62
-
-#define MSI_FIXED	0x030
-#define MSI_PV_KICK	0x300
-#define MSI_NMI		0x400
-#define MSI_INIT	0x500
-#define MSI_SIPI	0x600
 
 static int nr_rounds = 1000;
 static bool destructive;
@@ -397,35 +389,16 @@ static void ap_spins(FIXTURE_DATA(hz) *hz, struct snp_worker *w)
 		    exit_reason_str(hz->s->vcpu[w->vcpu]->run->exit_reason));
 }
 
-static void alarm_handler(int sig)
-{
-}
-
-/* KVM_RUN, for at most @ms; the exit is in run->exit_reason if it returns 0. */
-static int run_for(struct kvm_vcpu *vcpu, int ms)
-{
-	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
-	struct itimerval it = { .it_value = tv, .it_interval = tv };
-	struct sigaction sa = { .sa_handler = alarm_handler };
-	int ret;
-
-	sigaction(SIGALRM, &sa, NULL);
-	TEST_ASSERT(!setitimer(ITIMER_REAL, &it, NULL), "setitimer(): errno %d", errno);
-	ret = __vcpu_run(vcpu) ? errno : 0;
-	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);
-	return ret;
-}
-
 /* KVM_RUN that is to come to an exit. */
 static int run_to_exit(struct kvm_vcpu *vcpu)
 {
-	return run_for(vcpu, SNP_SOON * 1000);
+	return snp_run_for(vcpu, SNP_SOON * 1000);
 }
 
 /* The vCPU is not runnable, and waits for something. */
 static void assert_waits(struct kvm_vcpu *vcpu)
 {
-	int err = run_for(vcpu, 100);
+	int err = snp_run_for(vcpu, 100);
 
 	TEST_ASSERT(err == EINTR, "vCPU %u: KVM_RUN errno %d, exit %s, wanted EINTR", vcpu->id,
 		    err, exit_reason_str(vcpu->run->exit_reason));
@@ -481,31 +454,6 @@ static void set_mp_state(struct kvm_vcpu *vcpu, u32 mp_state)
 	struct kvm_mp_state state = { .mp_state = mp_state };
 
 	vcpu_mp_state_set(vcpu, &state);
-}
-
-/*
- * An event by MSI.  An interrupt is not delivered: no vCPU here has enabled its
- * local APIC, which the other delivery modes do not need.
- */
-static void send_msi(struct kvm_vm *vm, int apic_id, u32 data)
-{
-	struct kvm_msi msi = {
-		.address_lo = 0xfee00000 | apic_id << 12,
-		.data = data,
-	};
-	int ret = __vm_ioctl(vm, KVM_SIGNAL_MSI, &msi);
-
-	TEST_ASSERT(ret == (data != MSI_FIXED), "MSI 0x%x: returned %d, errno %d", data, ret,
-		    errno);
-}
-
-/* MSIs find a vCPU once its local APIC was written. */
-static void set_up_lapic(struct kvm_vcpu *vcpu)
-{
-	struct kvm_lapic_state lapic;
-
-	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &lapic);
-	vcpu_ioctl(vcpu, KVM_SET_LAPIC, &lapic);
 }
 
 static void delete_slot(FIXTURE_DATA(hz) *hz)
@@ -754,7 +702,7 @@ static bool punch_waits(FIXTURE_DATA(hz) *hz, unsigned int place, bool kicked)
 
 	pin_self_to_cpu(0);
 	guest_creates(hz, 1, PAGE_A);
-	set_up_lapic(hz->s->vcpu[1]);
+	snp_set_up_lapic(hz->s->vcpu[1]);
 	vm_mem_set_shared(hz->s->vm, SNP_VMSA_GPA(PAGE_A), PAGE_SIZE);
 	snp_worker_start(&ap, hz->s, 1, 1, snp_worker_run);
 	snp_worker_start(&punch, hz->s, 2, 0, worker_punch);
@@ -767,7 +715,7 @@ static bool punch_waits(FIXTURE_DATA(hz) *hz, unsigned int place, bool kicked)
 	}
 	assert_held_in_guest(hz, &ap);
 	if (kicked)
-		send_msi(hz->s->vm, 1, MSI_NMI);
+		snp_send_msi(hz->s->vm, 1, SNP_MSI_NMI);
 
 	page = ctl_page_of(SNP_VMSA_GPA(PAGE_A));
 	TEST_ASSERT(page != NO_PAGE && ctl_entry(page) & RMP_VMSA, "no VMSA in the RMP");
@@ -1102,14 +1050,14 @@ TEST_F(hz, h07_init_keeps_vmsa)
 	struct kvm_vcpu *ap = self->s->vcpu[1];
 	int i;
 
-	set_up_lapic(ap);
+	snp_set_up_lapic(ap);
 	guest_creates(self, 1, PAGE_A);
 	assert_ap_starts(self, 1);
 	for (i = 1; i < 4; i++) {
-		send_msi(self->s->vm, 1, MSI_INIT);
+		snp_send_msi(self->s->vm, 1, SNP_MSI_INIT);
 		assert_waits(ap);
 		assert_state(self, 1, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(PAGE_A));
-		send_msi(self->s->vm, 1, MSI_SIPI);
+		snp_send_msi(self->s->vm, 1, SNP_MSI_SIPI);
 		snp_run_to_sync(self->s, 1, i);
 	}
 }
@@ -1128,10 +1076,10 @@ TEST_F(hz, h07_no_way_back_after_destroy)
 	struct kvm_vcpu *ap = self->s->vcpu[3];
 	int err;
 
-	set_up_lapic(ap);
+	snp_set_up_lapic(ap);
 	guest_round(self, 0, DESTROY, 3, 0);
 	assert_waits(ap);
-	send_msi(self->s->vm, 3, MSI_INIT);
+	snp_send_msi(self->s->vm, 3, SNP_MSI_INIT);
 	assert_waits(ap);
 	set_mp_state(ap, KVM_MP_STATE_RUNNABLE);
 	err = run_to_exit(ap);
@@ -1172,7 +1120,7 @@ TEST_F(hz, h07_kvm_vmsa_runs)
 
 static void destroy_running_ap(FIXTURE_DATA(hz) *hz)
 {
-	set_up_lapic(hz->s->vcpu[1]);
+	snp_set_up_lapic(hz->s->vcpu[1]);
 	guest_creates(hz, 1, PAGE_A);
 	assert_ap_starts(hz, 1);
 	guest_round(hz, 0, DESTROY, 1, 0);
@@ -1186,8 +1134,8 @@ static bool event_wakes(FIXTURE_DATA(hz) *hz, u32 event)
 	int err;
 
 	destroy_running_ap(hz);
-	send_msi(hz->s->vm, 1, event);
-	err = run_for(ap, 100);
+	snp_send_msi(hz->s->vm, 1, event);
+	err = snp_run_for(ap, 100);
 	if (!hz->uapi && is_fail_entry(ap, err))
 		return true;
 	TEST_ASSERT(err == EINTR, "event 0x%x: KVM_RUN errno %d, exit %s", event, err,
@@ -1203,20 +1151,20 @@ static bool event_wakes(FIXTURE_DATA(hz) *hz, u32 event)
 
 TEST_F(hz, h08_nmi_after_destroy)
 {
-	if (event_wakes(self, MSI_NMI))
+	if (event_wakes(self, SNP_MSI_NMI))
 		XFAIL(return, "FAIL_ENTRY upon an NMI");
 }
 
 TEST_F(hz, h08_pv_kick_after_destroy)
 {
-	if (event_wakes(self, MSI_PV_KICK))
+	if (event_wakes(self, SNP_MSI_PV_KICK))
 		XFAIL(return, "FAIL_ENTRY upon a PV kick");
 }
 
 /* The INIT that a DESTROY stands for has disabled the local APIC. */
 TEST_F(hz, h08_irq_after_destroy)
 {
-	TEST_ASSERT(!event_wakes(self, MSI_FIXED), "FAIL_ENTRY upon an interrupt");
+	TEST_ASSERT(!event_wakes(self, SNP_MSI_FIXED), "FAIL_ENTRY upon an interrupt");
 }
 
 /*
@@ -1253,7 +1201,7 @@ TEST_F(hz, h09_destroy_uninitialized)
 	set_mp_state(ap, KVM_MP_STATE_UNINITIALIZED);
 	guest_round(self, 0, DESTROY, 3, 0);
 	for (i = 0; i < 100; i++) {
-		err = run_for(ap, 100);
+		err = snp_run_for(ap, 100);
 		if (err != EAGAIN)
 			break;
 	}
@@ -1275,19 +1223,19 @@ TEST_F(hz, h09_create_waiting_for_sipi)
 	struct rusage before, after;
 	int err;
 
-	set_up_lapic(ap);
+	snp_set_up_lapic(ap);
 	guest_creates(self, 1, PAGE_A);
 	assert_ap_starts(self, 1);
-	send_msi(self->s->vm, 1, MSI_INIT);
+	snp_send_msi(self->s->vm, 1, SNP_MSI_INIT);
 	assert_waits(ap);
 
 	guest_creates(self, 1, PAGE_B);
 	self->s->mbox[1]->token = 0;
 	/* Not longer than a base needs to show that it does not. */
-	err = self->uapi ? run_to_exit(ap) : run_for(ap, 1000);
+	err = self->uapi ? run_to_exit(ap) : snp_run_for(ap, 1000);
 	if (!self->uapi && err == EINTR) {
 		getrusage(RUSAGE_THREAD, &before);
-		TEST_ASSERT(run_for(ap, 500) == EINTR, "errno %d", errno);
+		TEST_ASSERT(snp_run_for(ap, 500) == EINTR, "errno %d", errno);
 		getrusage(RUSAGE_THREAD, &after);
 		XFAIL(return, "the AP does not start; KVM_RUN uses %.0f of 500 ms of a CPU",
 		      cpu_ms(&after) - cpu_ms(&before));
@@ -1308,10 +1256,10 @@ TEST_F(hz, h10_init_sipi_without_vmsa)
 
 	destroy_running_ap(self);
 	for (i = 0; i < 2; i++) {
-		send_msi(self->s->vm, 1, MSI_INIT);
+		snp_send_msi(self->s->vm, 1, SNP_MSI_INIT);
 		assert_waits(ap);
-		send_msi(self->s->vm, 1, MSI_SIPI);
-		err = run_for(ap, 100);
+		snp_send_msi(self->s->vm, 1, SNP_MSI_SIPI);
+		err = snp_run_for(ap, 100);
 		if (!self->uapi && is_fail_entry(ap, err))
 			XFAIL(return, "FAIL_ENTRY upon SIPI");
 		TEST_ASSERT(err == EINTR, "KVM_RUN errno %d, exit %s", err,
@@ -1332,9 +1280,9 @@ TEST_F(hz, h10_init_sipi_with_create_on_init)
 	destroy_running_ap(self);
 	guest_round(self, PAGE_B, ON_INIT, 1, SNP_VMSA_GPA(PAGE_B));
 	assert_waits(ap);
-	send_msi(self->s->vm, 1, MSI_INIT);
+	snp_send_msi(self->s->vm, 1, SNP_MSI_INIT);
 	assert_waits(ap);
-	send_msi(self->s->vm, 1, MSI_SIPI);
+	snp_send_msi(self->s->vm, 1, SNP_MSI_SIPI);
 	assert_ap_starts(self, 1);
 	snp_run_to_sync(self->s, 1, 1);
 }
@@ -1360,18 +1308,6 @@ static struct snp_vm *launch_legacy(int nr_vcpus)
 	return s;
 }
 
-/* The first attempt: firmware says no, with @status. */
-static void assert_finish_fails(struct snp_vm *s, const u8 *digest, u32 status)
-{
-	u32 fw_error;
-	int ret;
-
-	ret = __snp_launch_finish(s, digest, &fw_error);
-	TEST_ASSERT(ret == -1 && errno == EIO && fw_error == status,
-		    "LAUNCH_FINISH returned %d, errno %d, firmware 0x%x; wanted EIO, 0x%x", ret,
-		    ret ? errno : 0, fw_error, status);
-}
-
 /* True if the second attempt works, with the digest of an undisturbed launch. */
 static bool finish_again(struct snp_vm *s, bool uapi)
 {
@@ -1394,12 +1330,9 @@ static bool finish_again(struct snp_vm *s, bool uapi)
 TEST(h11_finish_after_wrong_digest)
 {
 	struct snp_vm *s = launch_legacy(3);
-	u8 wrong[SNP_DIGEST_LEN];
 	bool again;
 
-	memcpy(wrong, s->digest, sizeof(wrong));
-	wrong[0] ^= 1;
-	assert_finish_fails(s, wrong, SEV_RET_BAD_MEASUREMENT);
+	snp_launch_finish_wrong_digest(s);
 	again = finish_again(s, snp_has_vmsa_uapi());
 	snp_vm_free(s);
 	if (!again)
@@ -1417,7 +1350,7 @@ TEST(h11_finish_after_failed_vmsa)
 		struct snp_vm *s = launch_legacy(3);
 
 		ctl_fail(PSP_SNP_LAUNCH_UPDATE, PSP_STATUS, n);
-		assert_finish_fails(s, s->digest, PSP_STATUS);
+		snp_launch_finish_refused(s, s->digest, PSP_STATUS);
 		TEST_ASSERT_EQ(ctl_fail_hits(), 1);
 		again &= finish_again(s, snp_has_vmsa_uapi());
 		snp_vm_free(s);
@@ -1435,7 +1368,7 @@ TEST(h11_finish_after_failed_finish)
 
 	s = launch_legacy(3);
 	ctl_fail(PSP_SNP_LAUNCH_FINISH, PSP_STATUS, 1);
-	assert_finish_fails(s, s->digest, PSP_STATUS);
+	snp_launch_finish_refused(s, s->digest, PSP_STATUS);
 	again = finish_again(s, snp_has_vmsa_uapi());
 	snp_vm_free(s);
 	if (!again)

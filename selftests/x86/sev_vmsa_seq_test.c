@@ -77,8 +77,6 @@ typedef void snpctl_t;
 /* The page that a program asks to change when it stops: no memory is there. */
 #define STOP_GPA(prog)	(0xabc00000000ULL + ((u64)(prog) << PAGE_SHIFT))
 
-#define MSI_INIT	0x500
-#define MSI_SIPI	0x600
 
 #define HANG_SECONDS	20
 #define SHORT_HANG	2
@@ -873,8 +871,6 @@ static struct snp_vmsa *vmsa_of_page(int n, u64 token)
 
 static void model_add_vcpu(int id, struct kvm_vcpu *vcpu, int mp)
 {
-	struct kvm_lapic_state lapic;
-
 	vcpus[id] = vcpu;
 	m.vcpu[id] = (struct model_vcpu) {
 		.exists = true,
@@ -884,9 +880,7 @@ static void model_add_vcpu(int id, struct kvm_vcpu *vcpu, int mp)
 		.now_gpa = GPA_NONE,
 		.init_gpa = GPA_NONE,
 	};
-	/* Interrupts find a vCPU once its local APIC was written. */
-	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &lapic);
-	vcpu_ioctl(vcpu, KVM_SET_LAPIC, &lapic);
+	snp_set_up_lapic(vcpu);
 }
 
 static void new_vm(void)
@@ -1172,6 +1166,7 @@ static void step_mp_state(void)
 	m.vcpu[id].mp = mp.mp_state;
 }
 
+/* As snp_send_msi(), but what comes before a failure is told. */
 static void send_event(int id, u32 data)
 {
 	struct kvm_msi msi = {
@@ -1190,11 +1185,11 @@ static void step_init(void)
 	bool sipi = chance(80);
 
 	say("vCPU %d: INIT%s", id, sipi ? ", SIPI" : "");
-	send_event(id, MSI_INIT);
+	send_event(id, SNP_MSI_INIT);
 	m.vcpu[id].init = true;
 	m.vcpu[id].sipi = sipi;
 	if (sipi)
-		send_event(id, MSI_SIPI);
+		send_event(id, SNP_MSI_SIPI);
 }
 
 static void step_sipi(void)
@@ -1202,7 +1197,7 @@ static void step_sipi(void)
 	int id = pick_runnable();
 
 	say("vCPU %d: SIPI", id);
-	send_event(id, MSI_SIPI);
+	send_event(id, SNP_MSI_SIPI);
 	m.vcpu[id].sipi = true;
 }
 

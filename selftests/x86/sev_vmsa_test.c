@@ -8,12 +8,10 @@
  * any kernel, and show that the digest of old launches stays what it was.
  */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "kvm_test_harness.h"
@@ -158,22 +156,12 @@ static const char *digest_str(const u8 *digest)
 }
 
 /* An interrupted KVM_RUN: the vCPU has nothing to run, or runs for ever. */
-static void alarm_handler(int sig)
-{
-}
-
 static void run_interrupted(struct kvm_vcpu *vcpu)
 {
-	struct itimerval it = { .it_value.tv_usec = 30000, .it_interval.tv_usec = 30000 };
-	struct sigaction sa = { .sa_handler = alarm_handler };
-	int ret;
+	int err = snp_run_for(vcpu, 30);
 
-	sigaction(SIGALRM, &sa, NULL);
-	setitimer(ITIMER_REAL, &it, NULL);
-	ret = __vcpu_run(vcpu);
-	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);
-	TEST_ASSERT(ret == -1 && errno == EINTR, "vCPU %u: KVM_RUN returned %d, errno %d, exit %s",
-		    vcpu->id, ret, errno, exit_reason_str(vcpu->run->exit_reason));
+	TEST_ASSERT(err == EINTR, "vCPU %u: KVM_RUN errno %d, exit %s", vcpu->id, err,
+		    exit_reason_str(vcpu->run->exit_reason));
 }
 
 /*
@@ -261,9 +249,20 @@ static void print_digest(const char *what, int nr_vcpus, const u8 *digest)
 		       digest_str(digest));
 }
 
-static void digest_kvm_vmsas(int nr_vcpus)
+/* In the order in which the vCPUs were created. */
+static void digest_vmsas_of_kvm(struct many_vcpus *m, int nr)
 {
 	struct snp_vmsa *vmsa = (void *)page_buf;
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		snp_vmsa_of_kvm(m->vcpu[i], vmsa);
+		snp_digest_page(m->s->digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, KVM_VMSA_GPA, vmsa);
+	}
+}
+
+static void digest_kvm_vmsas(int nr_vcpus)
+{
 	struct many_vcpus m;
 	u32 fw_error;
 	int i, ret;
@@ -271,10 +270,7 @@ static void digest_kvm_vmsas(int nr_vcpus)
 	create_many(&m, nr_vcpus, guest_done);
 	snp_launch_start(m.s);
 	snp_launch_memory(m.s);
-	for (i = 0; i < nr_vcpus; i++) {
-		snp_vmsa_of_kvm(m.vcpu[i], vmsa);
-		snp_digest_page(m.s->digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, KVM_VMSA_GPA, vmsa);
-	}
+	digest_vmsas_of_kvm(&m, nr_vcpus);
 	ret = __snp_launch_finish(m.s, m.s->digest, &fw_error);
 	TEST_ASSERT(!ret, "prediction refused: errno %d, firmware 0x%x", errno, fw_error);
 	for (i = 0; i < m.s->nr_vcpus; i++)
@@ -376,7 +372,6 @@ TEST_F_TIMEOUT(many, digest_kvm_alone, 300)
 		{ 64, "c1add9d11bef2c1e1b5b22a01820a3c789031ed013117aab"
 		      "b71963f34762d8dd865dc4d41df10ad74299b46f36becc04" },
 	};
-	u8 digest[SNP_DIGEST_LEN];
 	struct many_vcpus m;
 	u32 fw_error;
 	int i, j, ret;
@@ -386,13 +381,9 @@ TEST_F_TIMEOUT(many, digest_kvm_alone, 300)
 		for (j = 0; j < known[i].nr_vcpus; j++)
 			set_constant_state(m.vcpu[j]);
 		snp_launch_start(m.s);
-		memset(digest, 0, sizeof(digest));
-		for (j = 0; j < known[i].nr_vcpus; j++) {
-			snp_vmsa_of_kvm(m.vcpu[j], (void *)page_buf);
-			snp_digest_page(digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, KVM_VMSA_GPA, page_buf);
-		}
-		assert_digest(digest, known[i].digest);
-		ret = __snp_launch_finish(m.s, digest, &fw_error);
+		digest_vmsas_of_kvm(&m, known[i].nr_vcpus);
+		assert_digest(m.s->digest, known[i].digest);
+		ret = __snp_launch_finish(m.s, m.s->digest, &fw_error);
 		TEST_ASSERT(!ret, "%d vCPUs: refused: errno %d, firmware 0x%x",
 			    known[i].nr_vcpus, errno, fw_error);
 		snp_vm_free(m.s);
@@ -906,7 +897,6 @@ TEST_F(vmsa, from_vcpu_page_changes)
 TEST_F(vmsa, from_vcpu_finish_again)
 {
 	struct snp_vm *s = self->s;
-	u32 fw_error;
 	int sev_fd = s->vm->arch.sev_fd;
 
 	s->predict = true;
@@ -922,11 +912,7 @@ TEST_F(vmsa, from_vcpu_finish_again)
 	assert_finish_fails(s, "no /dev/sev", EBADF);
 	s->vm->arch.sev_fd = sev_fd;
 
-	s->digest[0] ^= 1;
-	TEST_ASSERT(__snp_launch_finish(s, s->digest, &fw_error) && errno == EIO &&
-		    fw_error == SEV_RET_BAD_MEASUREMENT, "wrong digest: errno %d, firmware 0x%x",
-		    errno, fw_error);
-	s->digest[0] ^= 1;
+	snp_launch_finish_wrong_digest(s);
 	assert_state_guest(s->vcpu[0], SNP_VMSA_GPA(1));
 	assert_state_guest(s->vcpu[1], SNP_VMSA_GPA(2));
 
@@ -978,7 +964,6 @@ TEST_F(vmsa, debugged_vcpu_blocks_finish)
 TEST_F(vmsa, lost_between_finishes)
 {
 	struct snp_vm *s = self->s;
-	u32 fw_error;
 
 	s->predict = true;
 	snp_launch_start(s);
@@ -988,11 +973,7 @@ TEST_F(vmsa, lost_between_finishes)
 	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(1));
 	snp_set_vmsa(s->vcpu[1], DESTROY, 0);
 
-	s->digest[0] ^= 1;
-	TEST_ASSERT(__snp_launch_finish(s, s->digest, &fw_error) &&
-		    fw_error == SEV_RET_BAD_MEASUREMENT, "wrong digest: errno %d, firmware 0x%x",
-		    errno, fw_error);
-	s->digest[0] ^= 1;
+	snp_launch_finish_wrong_digest(s);
 	vm_guest_mem_punch_hole(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
 	assert_finish(s);
 	snp_run_to_vmsa_missing(s->vcpu[0], SNP_VMSA_GPA(1));
@@ -1242,32 +1223,6 @@ TEST_F(ap, run_without_vmsa)
 	assert_ap_runs(self->s, MAGIC(200), 1);
 }
 
-/* An interrupt by MSI, of a delivery mode that needs no local APIC set up. */
-static void send_ipi(struct kvm_vm *vm, int apic_id, u32 data)
-{
-	struct kvm_msi msi = {
-		.address_lo = 0xfee00000 | apic_id << 12,
-		.data = data,
-	};
-
-	int ret = __vm_ioctl(vm, KVM_SIGNAL_MSI, &msi);
-
-	TEST_ASSERT(ret == 1, "MSI 0x%x: returned %d, errno %d", data, ret, errno);
-}
-
-#define MSI_PV_KICK	0x300
-#define MSI_INIT	0x500
-#define MSI_SIPI	0x600
-
-/* Interrupts find a vCPU once its local APIC was written. */
-static void set_up_lapic(struct kvm_vcpu *vcpu)
-{
-	struct kvm_lapic_state lapic;
-
-	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &lapic);
-	vcpu_ioctl(vcpu, KVM_SET_LAPIC, &lapic);
-}
-
 static void assert_mp_state(struct kvm_vcpu *vcpu, u32 want)
 {
 	struct kvm_mp_state state;
@@ -1283,17 +1238,17 @@ TEST_F(ap, create_on_init)
 
 	SNP_REQUIRE_UAPI();
 
-	set_up_lapic(ap);
+	snp_set_up_lapic(ap);
 	snp_set_vmsa(ap, ON_INIT, SNP_VMSA_GPA(1));
 	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(1));
 	run_interrupted(ap);
 	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(1));
 
 	/* INIT takes over the VMSA, SIPI starts the vCPU. */
-	send_ipi(s->vm, 1, MSI_INIT);
+	snp_send_msi(s->vm, 1, SNP_MSI_INIT);
 	run_interrupted(ap);
 	assert_state_guest(ap, SNP_VMSA_GPA(1));
-	send_ipi(s->vm, 1, MSI_SIPI);
+	snp_send_msi(s->vm, 1, SNP_MSI_SIPI);
 	assert_ap_runs(s, MAGIC(200), 1);
 
 	/* It runs on with what it has until the next INIT. */
@@ -1301,8 +1256,8 @@ TEST_F(ap, create_on_init)
 	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(1), 1, SNP_VMSA_GPA(2));
 	assert_ap_runs(s, 0, 2);
 	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(1), 1, SNP_VMSA_GPA(2));
-	send_ipi(s->vm, 1, MSI_INIT);
-	send_ipi(s->vm, 1, MSI_SIPI);
+	snp_send_msi(s->vm, 1, SNP_MSI_INIT);
+	snp_send_msi(s->vm, 1, SNP_MSI_SIPI);
 	assert_ap_runs(s, MAGIC(201), 1);
 	assert_state_guest(ap, SNP_VMSA_GPA(2));
 }
@@ -1318,7 +1273,7 @@ TEST_F(ap, destroy_then_on_init)
 
 	SNP_REQUIRE_UAPI();
 
-	set_up_lapic(ap);
+	snp_set_up_lapic(ap);
 	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(1));
 	assert_ap_runs(s, MAGIC(200), 1);
 	snp_set_vmsa(ap, DESTROY, 0);
@@ -1327,8 +1282,8 @@ TEST_F(ap, destroy_then_on_init)
 	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(1), 1, SNP_VMSA_GPA(2));
 	run_interrupted(ap);
 	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(2));
-	send_ipi(s->vm, 1, MSI_INIT);
-	send_ipi(s->vm, 1, MSI_SIPI);
+	snp_send_msi(s->vm, 1, SNP_MSI_INIT);
+	snp_send_msi(s->vm, 1, SNP_MSI_SIPI);
 	assert_ap_runs(s, MAGIC(201), 1);
 	assert_state_guest(ap, SNP_VMSA_GPA(2));
 }
@@ -1341,14 +1296,14 @@ TEST_F(ap, create_then_on_init)
 
 	SNP_REQUIRE_UAPI();
 
-	set_up_lapic(ap);
+	snp_set_up_lapic(ap);
 	guest_request(s, 2, CREATE, 1, SNP_VMSA_GPA(1), 0);
 	guest_request(s, 3, ON_INIT, 1, SNP_VMSA_GPA(2), 0);
 	assert_ap_runs(s, MAGIC(200), 1);
 	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_GUEST, SNP_VMSA_GPA(1), 1, SNP_VMSA_GPA(2));
 	assert_ap_runs(s, 0, 2);
-	send_ipi(s->vm, 1, MSI_INIT);
-	send_ipi(s->vm, 1, MSI_SIPI);
+	snp_send_msi(s->vm, 1, SNP_MSI_INIT);
+	snp_send_msi(s->vm, 1, SNP_MSI_SIPI);
 	assert_ap_runs(s, MAGIC(201), 1);
 	assert_state_guest(ap, SNP_VMSA_GPA(2));
 
@@ -1367,19 +1322,19 @@ TEST_F(ap, init_then_create)
 
 	SNP_REQUIRE_UAPI();
 
-	set_up_lapic(ap);
-	send_ipi(s->vm, 1, MSI_INIT);
+	snp_set_up_lapic(ap);
+	snp_send_msi(s->vm, 1, SNP_MSI_INIT);
 	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(1));
 	assert_ap_runs(s, MAGIC(200), 1);
 	assert_ap_runs(s, 0, 2);
 
 	/* One that comes later stops it, also if it is KVM_GET_MP_STATE that sees both. */
 	snp_set_vmsa(ap, CREATE, SNP_VMSA_GPA(2));
-	send_ipi(s->vm, 1, MSI_INIT);
+	snp_send_msi(s->vm, 1, SNP_MSI_INIT);
 	assert_mp_state(ap, KVM_MP_STATE_INIT_RECEIVED);
 	assert_state_guest(ap, SNP_VMSA_GPA(2));
 	run_interrupted(ap);
-	send_ipi(s->vm, 1, MSI_SIPI);
+	snp_send_msi(s->vm, 1, SNP_MSI_SIPI);
 	assert_ap_runs(s, MAGIC(201), 1);
 }
 
@@ -1390,9 +1345,9 @@ TEST_F(ap, no_vmsa_is_not_runnable)
 
 	SNP_REQUIRE_UAPI();
 
-	set_up_lapic(ap);
+	snp_set_up_lapic(ap);
 	assert_mp_state(ap, KVM_MP_STATE_HALTED);
-	send_ipi(self->s->vm, 1, MSI_PV_KICK);
+	snp_send_msi(self->s->vm, 1, SNP_MSI_PV_KICK);
 	assert_mp_state(ap, KVM_MP_STATE_HALTED);
 	run_interrupted(ap);
 }
@@ -1441,13 +1396,13 @@ TEST_F(vmsa, on_init_in_launch)
 	struct snp_vm *s = self->s;
 	struct kvm_vcpu *ap = s->vcpu[1];
 
-	set_up_lapic(ap);
+	snp_set_up_lapic(ap);
 	snp_launch_start(s);
 	snp_launch_memory(s);
 	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa_page(s, 1, guest_done),
 			KVM_SEV_SNP_PAGE_TYPE_VMSA);
 	snp_set_vmsa(ap, ON_INIT, SNP_VMSA_GPA(1));
-	send_ipi(s->vm, 1, MSI_INIT);
+	snp_send_msi(s->vm, 1, SNP_MSI_INIT);
 	/* Accepts INIT. */
 	assert_mp_state(ap, KVM_MP_STATE_INIT_RECEIVED);
 	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(1));
@@ -1456,8 +1411,8 @@ TEST_F(vmsa, on_init_in_launch)
 	assert_mp_state(ap, KVM_MP_STATE_HALTED);
 	run_interrupted(ap);
 	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(1));
-	send_ipi(s->vm, 1, MSI_INIT);
-	send_ipi(s->vm, 1, MSI_SIPI);
+	snp_send_msi(s->vm, 1, SNP_MSI_INIT);
+	snp_send_msi(s->vm, 1, SNP_MSI_SIPI);
 	snp_run_to_term(s, 1, TERM_REGS);
 }
 

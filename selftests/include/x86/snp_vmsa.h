@@ -240,6 +240,8 @@ int __snp_launch_page(struct snp_vm *s, u64 gpa, void *page, int type, u32 *fw_e
 void snp_launch_page(struct snp_vm *s, u64 gpa, void *page, int type);
 int __snp_launch_finish(struct snp_vm *s, const u8 *digest, u32 *fw_error);
 void snp_launch_finish(struct snp_vm *s);
+void snp_launch_finish_refused(struct snp_vm *s, const u8 *digest, u32 status);
+void snp_launch_finish_wrong_digest(struct snp_vm *s);
 
 /* In a test of the harness: skip it on a kernel without the commands. */
 #define SNP_REQUIRE_UAPI()							\
@@ -256,6 +258,16 @@ void snp_set_vmsa(struct kvm_vcpu *vcpu, u32 request, u64 gpa);
 void snp_set_vmsa_from_vcpu(struct kvm_vcpu *vcpu, u64 gpa);
 int __snp_get_vmsa(struct kvm_vcpu *vcpu, struct kvm_sev_snp_get_vmsa *get);
 void snp_get_vmsa(struct kvm_vcpu *vcpu, struct kvm_sev_snp_get_vmsa *get);
+
+/* Host: events, by the data of an MSI */
+#define SNP_MSI_FIXED		0x030
+#define SNP_MSI_PV_KICK		0x300
+#define SNP_MSI_NMI		0x400
+#define SNP_MSI_INIT		0x500
+#define SNP_MSI_SIPI		0x600
+
+void snp_set_up_lapic(struct kvm_vcpu *vcpu);
+void snp_send_msi(struct kvm_vm *vm, int apic_id, u32 data);
 
 /* Host: run */
 void snp_vcpu_halt(struct kvm_vcpu *vcpu);
@@ -288,6 +300,9 @@ bool snp_worker_done(struct snp_worker *w);
 void snp_worker_stop(struct snp_worker *w);
 
 void snp_worker_interrupt(struct snp_worker *w);
+
+void snp_set_alarm(long usec);
+int snp_run_for(struct kvm_vcpu *vcpu, int ms);
 
 double snp_now(void);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -447,6 +448,28 @@ void snp_launch_finish(struct snp_vm *s)
 	TEST_ASSERT(!ret, "LAUNCH_FINISH: errno %d, firmware 0x%x", errno, fw_error);
 }
 
+/* Firmware says no, with @status. */
+void snp_launch_finish_refused(struct snp_vm *s, const u8 *digest, u32 status)
+{
+	u32 fw_error;
+	int ret;
+
+	ret = __snp_launch_finish(s, digest, &fw_error);
+	TEST_ASSERT(ret == -1 && errno == EIO && fw_error == status,
+		    "LAUNCH_FINISH returned %d, errno %d, firmware 0x%x; wanted EIO, 0x%x", ret,
+		    ret ? errno : 0, fw_error, status);
+}
+
+/* When everything is measured: the digest is not the one predicted so far. */
+void snp_launch_finish_wrong_digest(struct snp_vm *s)
+{
+	u8 wrong[SNP_DIGEST_LEN];
+
+	memcpy(wrong, s->digest, sizeof(wrong));
+	wrong[0] ^= 1;
+	snp_launch_finish_refused(s, wrong, SEV_RET_BAD_MEASUREMENT);
+}
+
 /*
  * Host: VMSAs
  */
@@ -625,6 +648,35 @@ void snp_get_vmsa(struct kvm_vcpu *vcpu, struct kvm_sev_snp_get_vmsa *get)
 }
 
 /*
+ * Host: events
+ */
+
+/* MSIs find a vCPU once its local APIC was written. */
+void snp_set_up_lapic(struct kvm_vcpu *vcpu)
+{
+	struct kvm_lapic_state lapic;
+
+	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &lapic);
+	vcpu_ioctl(vcpu, KVM_SET_LAPIC, &lapic);
+}
+
+/*
+ * An interrupt is not delivered: no vCPU here has enabled its local APIC, which the
+ * other delivery modes do not need.
+ */
+void snp_send_msi(struct kvm_vm *vm, int apic_id, u32 data)
+{
+	struct kvm_msi msi = {
+		.address_lo = 0xfee00000 | apic_id << 12,
+		.data = data,
+	};
+	int ret = __vm_ioctl(vm, KVM_SIGNAL_MSI, &msi);
+
+	TEST_ASSERT(ret == (data != SNP_MSI_FIXED), "MSI 0x%x to vCPU %d: returned %d, errno %d",
+		    data, apic_id, ret, errno);
+}
+
+/*
  * Host: run
  */
 
@@ -781,12 +833,43 @@ static void no_handler(int sig)
 {
 }
 
-/* Makes the worker's KVM_RUN return -EINTR, by SIGALRM. */
-void snp_worker_interrupt(struct snp_worker *w)
+static void catch_alarm(void)
 {
 	struct sigaction sa = { .sa_handler = no_handler };
 
-	sigaction(SIGALRM, &sa, NULL);
+	TEST_ASSERT(!sigaction(SIGALRM, &sa, NULL), "sigaction(): errno %d", errno);
+}
+
+/* Interrupts an ioctl every @usec; 0: no more.  Leaves errno as it is. */
+void snp_set_alarm(long usec)
+{
+	struct timeval tv = { .tv_sec = usec / 1000000, .tv_usec = usec % 1000000 };
+	struct itimerval it = { .it_value = tv, .it_interval = tv };
+	int err = errno;
+
+	catch_alarm();
+	TEST_ASSERT(!setitimer(ITIMER_REAL, &it, NULL), "setitimer(): errno %d", errno);
+	errno = err;
+}
+
+/*
+ * KVM_RUN, for at most @ms.  Returns its errno, or 0 with the exit in
+ * run->exit_reason.
+ */
+int snp_run_for(struct kvm_vcpu *vcpu, int ms)
+{
+	int err;
+
+	snp_set_alarm(ms * 1000L);
+	err = __vcpu_run(vcpu) ? errno : 0;
+	snp_set_alarm(0);
+	return err;
+}
+
+/* Makes the worker's KVM_RUN return -EINTR, by SIGALRM. */
+void snp_worker_interrupt(struct snp_worker *w)
+{
+	catch_alarm();
 	/* More than one: the first may come before KVM_RUN. */
 	TEST_ASSERT(snp_wait_for(SNP_SOON, ({
 			pthread_kill(w->thread, SIGALRM);

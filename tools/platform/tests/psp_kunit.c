@@ -171,14 +171,20 @@ static void guest_to(struct kunit *test, struct fixture *f, enum progress to)
 		CMD_OK(SEV_CMD_SNP_LAUNCH_FINISH, &fin);
 }
 
+/* The target page, as one of the launch */
+static struct sev_data_snp_launch_update update_of(struct fixture *f, u32 type)
+{
+	return (struct sev_data_snp_launch_update) {
+		.gctx_paddr = f->gctx_pa,
+		.page_type = type,
+		.address = f->pa,
+	};
+}
+
 static void page_to(struct kunit *test, struct fixture *f, enum target to)
 {
 	struct sev_data_snp_page_reclaim reclaim = { .paddr = f->pa };
-	struct sev_data_snp_launch_update upd = {
-		.gctx_paddr = f->gctx_pa,
-		.page_type = SNP_PAGE_TYPE_ZERO,
-		.address = f->pa,
-	};
+	struct sev_data_snp_launch_update upd = update_of(f, SNP_PAGE_TYPE_ZERO);
 	u64 pfn = f->pa >> PAGE_SHIFT;
 
 	switch (to) {
@@ -1041,11 +1047,7 @@ struct id_block {
 static void psp_id_block(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	struct sev_data_snp_launch_update upd = {
-		.gctx_paddr = f->gctx_pa,
-		.page_type = SNP_PAGE_TYPE_NORMAL,
-		.address = f->pa,
-	};
+	struct sev_data_snp_launch_update upd = update_of(f, SNP_PAGE_TYPE_NORMAL);
 	struct sev_data_snp_launch_finish fin = {
 		.gctx_paddr = f->gctx_pa,
 		.id_block_paddr = f->plain_pa,
@@ -1080,11 +1082,7 @@ static void psp_id_block(struct kunit *test)
 static void psp_update_content(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	struct sev_data_snp_launch_update upd = {
-		.gctx_paddr = f->gctx_pa,
-		.page_type = SNP_PAGE_TYPE_UNMEASURED,
-		.address = f->pa,
-	};
+	struct sev_data_snp_launch_update upd = update_of(f, SNP_PAGE_TYPE_UNMEASURED);
 	struct sev_data_snp_dbg dbg = {
 		.gctx_paddr = f->gctx_pa,
 		.src_addr = f->pa,
@@ -1104,11 +1102,7 @@ static void psp_update_content(struct kunit *test)
 static void psp_cpuid_page(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	struct sev_data_snp_launch_update upd = {
-		.gctx_paddr = f->gctx_pa,
-		.page_type = SNP_PAGE_TYPE_CPUID,
-		.address = f->pa,
-	};
+	struct sev_data_snp_launch_update upd = update_of(f, SNP_PAGE_TYPE_CPUID);
 	u32 *p = f->page, *e = p + 4;
 	u32 ebx = cpuid_ebx(0x80000008);
 
@@ -1129,11 +1123,7 @@ static void psp_cpuid_page(struct kunit *test)
 static void psp_cpuid_reserved(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	struct sev_data_snp_launch_update upd = {
-		.gctx_paddr = f->gctx_pa,
-		.page_type = SNP_PAGE_TYPE_CPUID,
-		.address = f->pa,
-	};
+	struct sev_data_snp_launch_update upd = update_of(f, SNP_PAGE_TYPE_CPUID);
 	u32 *p = f->page, *e = p + 4;
 
 	guest_to(test, f, G_ACTIVE);

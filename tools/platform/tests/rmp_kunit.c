@@ -940,11 +940,9 @@ static unsigned int start_writers(struct kunit *test, struct writer *w, u64 *pag
 		if (cpu == self)
 			continue;
 		w[n].slot = page + 8 * n;
-		w[n].task = kthread_create(writer_fn, &w[n], "rmp_writer/%d", cpu);
+		w[n].task = kthread_run_on_cpu(writer_fn, &w[n], cpu, "rmp_writer/%u");
 		if (IS_ERR(w[n].task))
 			break;
-		kthread_bind(w[n].task, cpu);
-		wake_up_process(w[n].task);
 		n++;
 	}
 	KUNIT_EXPECT_EQ(test, n, num_online_cpus() - 1);
@@ -1068,11 +1066,9 @@ static void race_updaters(struct kunit *test)
 		/* Residues stay apart only if the step divides the block. */
 		if (!is_power_of_2(n))
 			u[i].step = roundup_pow_of_two(n);
-		u[i].task = kthread_create(updater_fn, &u[i], "rmp_updater/%d", cpu);
+		u[i].task = kthread_run_on_cpu(updater_fn, &u[i], cpu, "rmp_updater/%u");
 		if (IS_ERR(u[i].task))
 			break;
-		kthread_bind(u[i].task, cpu);
-		wake_up_process(u[i].task);
 		i++;
 	}
 	KUNIT_EXPECT_EQ(test, i, n);

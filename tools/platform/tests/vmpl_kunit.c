@@ -1197,10 +1197,8 @@ static void test_smash_in_use(struct kunit *test)
 	g->vmcb->control.vmsa_pa = g->large_pa + vmsa;
 	cpu = cpumask_any_but(cpu_online_mask, get_cpu());
 	put_cpu();
-	t = kthread_create(spin_in_large_page, g, "vmpl_spin");
+	t = kthread_run_on_cpu(spin_in_large_page, g, cpu, "vmpl_spin/%u");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
-	kthread_bind(t, cpu);
-	wake_up_process(t);
 	end = jiffies + 10 * HZ;
 	while (time_before(jiffies, end) && !READ_ONCE(g->box->spins))
 		cond_resched();

@@ -665,10 +665,8 @@ static void test_in_use(struct kunit *test)
 
 	cpu = cpumask_any_but(cpu_online_mask, get_cpu());
 	put_cpu();
-	t = kthread_create(spin, vm, "vmrun_spin");
+	t = kthread_run_on_cpu(spin, vm, cpu, "vmrun_spin/%u");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
-	kthread_bind(t, cpu);
-	wake_up_process(t);
 
 	end = jiffies + 10 * HZ;
 	while (time_before(jiffies, end) && !(vmcb && vmsa && busy && busy_vmcb)) {

@@ -66,9 +66,18 @@ runner --list --select '!passes'
 [ "$rc" = 0 ] && grep -q '^skips' "$RESULTS.out" && ! grep -q '^passes ' "$RESULTS.out"
 result $? "a list of all but one"
 
-# A QEMU whose first machine says on its console what a kernel says of a stall.
-export REAL_QEMU="${QEMU_BIN:-$BUILD/qemu/qemu-system-x86_64}"
-cat > "$RESULTS.qemu" <<'EOF'
+# The runner with another QEMU: the script on stdin, which knows the real one.
+with_qemu() {
+	real=${QEMU_BIN:-$BUILD/qemu/qemu-system-x86_64}
+	cat > "$RESULTS.qemu"
+	chmod +x "$RESULTS.qemu"
+	export REAL_QEMU="$real" QEMU_BIN="$RESULTS.qemu"
+	runner "$@"
+	QEMU_BIN=$real
+}
+
+# Its first machine says on its console what a kernel says of a stall.
+with_qemu --select passes <<'EOF'
 #!/bin/sh
 if mkdir "$0.stalled" 2> /dev/null; then
 	last=
@@ -81,24 +90,17 @@ if mkdir "$0.stalled" 2> /dev/null; then
 fi
 exec "$REAL_QEMU" "$@"
 EOF
-chmod +x "$RESULTS.qemu"
-export QEMU_BIN="$RESULTS.qemu"
-runner --select passes
-QEMU_BIN=$REAL_QEMU
 [ "$rc" = 0 ] && grep -q '^ok 1 passes' "$RESULTS.out" &&
 	grep -q '^# machine-.* stalled at boot.*second try' "$RESULTS.out" &&
 	grep -q '^# 2 machines, 1 stalled at boot' "$RESULTS.out"
 result $? "after a stall at boot a second try can be green, and tells"
 
 # Its tests have passed, and then it fails.
-cat > "$RESULTS.qemu" <<'EOF'
+with_qemu --select passes <<'EOF'
 #!/bin/sh
 "$REAL_QEMU" "$@"
 exit 3
 EOF
-export QEMU_BIN="$RESULTS.qemu"
-runner --select passes
-QEMU_BIN=$REAL_QEMU
 [ "$rc" = 1 ] && grep -q '^ok 1 passes' "$RESULTS.out" &&
 	grep -q '^not ok.*after its end token: QEMU exited with 3' "$RESULTS.out"
 result $? "a machine that fails after its tests is red"
