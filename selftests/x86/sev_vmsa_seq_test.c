@@ -77,7 +77,6 @@ typedef void snpctl_t;
 /* The page that a program asks to change when it stops: no memory is there. */
 #define STOP_GPA(prog)	(0xabc00000000ULL + ((u64)(prog) << PAGE_SHIFT))
 
-
 #define HANG_SECONDS	20
 #define SHORT_HANG	2
 #define NR_LOG		24
