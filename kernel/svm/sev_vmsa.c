@@ -44,43 +44,21 @@ void sev_snp_vmsa_vcpu_create(struct kvm_vcpu *vcpu)
 	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
 
 	mutex_init(&vmsa->lock);
-	vmsa->gpa = INVALID_PAGE;
-	vmsa->now_gpa = INVALID_PAGE;
-	vmsa->init_gpa = INVALID_PAGE;
+	vmsa->used.gpa = INVALID_PAGE;
+	vmsa->now.gpa = INVALID_PAGE;
+	vmsa->on_init.gpa = INVALID_PAGE;
 }
 
-static void snp_vmsa_set_gpa(struct kvm_vcpu *vcpu, gpa_t gpa, bool lost)
+/* @page, one of the vCPU's, is the one at @gpa from now on, or none. */
+static void snp_vmsa_set_page(struct kvm_vcpu *vcpu,
+			      struct sev_snp_vmsa_page *page, gpa_t gpa,
+			      bool lost)
 {
-	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
-
-	lockdep_assert_held(&vmsa->lock);
+	lockdep_assert_held(&to_vmsa(vcpu)->lock);
 	lockdep_assert_held_read(&vcpu->kvm->mmu_lock);
 
-	WRITE_ONCE(vmsa->gpa, gpa);
-	WRITE_ONCE(vmsa->lost, lost);
-}
-
-static void snp_vmsa_set_now(struct kvm_vcpu *vcpu, bool now, gpa_t gpa)
-{
-	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
-
-	lockdep_assert_held(&vmsa->lock);
-	lockdep_assert_held_read(&vcpu->kvm->mmu_lock);
-
-	WRITE_ONCE(vmsa->now_gpa, gpa);
-	WRITE_ONCE(vmsa->now_lost, false);
-	vmsa->now = now;
-}
-
-static void snp_vmsa_set_init(struct kvm_vcpu *vcpu, gpa_t gpa)
-{
-	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
-
-	lockdep_assert_held(&vmsa->lock);
-	lockdep_assert_held_read(&vcpu->kvm->mmu_lock);
-
-	WRITE_ONCE(vmsa->init_gpa, gpa);
-	WRITE_ONCE(vmsa->init_lost, false);
+	WRITE_ONCE(page->gpa, gpa);
+	WRITE_ONCE(page->lost, lost);
 }
 
 /*
@@ -124,7 +102,7 @@ static int snp_vmsa_lookup(struct kvm *kvm, gpa_t gpa, bool private,
  */
 static int snp_vmsa_missing(struct kvm_vcpu *vcpu, int err)
 {
-	gpa_t gpa = to_vmsa(vcpu)->gpa;
+	gpa_t gpa = to_vmsa(vcpu)->used.gpa;
 
 	static_assert(KVM_SEV_SNP_VMSA_GPA_NONE == INVALID_PAGE);
 
@@ -169,7 +147,7 @@ int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu)
 	vmcb->control.vmsa_pa = INVALID_PAGE;
 	vmcb_mark_all_dirty(vmcb);
 
-	if (!VALID_PAGE(vmsa->gpa))
+	if (!VALID_PAGE(vmsa->used.gpa))
 		return snp_vmsa_missing(vcpu, 0);
 
 	mmu_seq = kvm->mmu_invalidate_seq;
@@ -177,13 +155,13 @@ int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu)
 	smp_rmb();
 
 	/* A page that is shared by attribute alone is still the guest's. */
-	r = snp_vmsa_lookup(kvm, vmsa->gpa, false, &pfn);
+	r = snp_vmsa_lookup(kvm, vmsa->used.gpa, false, &pfn);
 
 	scoped_guard(read_lock, &kvm->mmu_lock) {
-		if (vmsa->lost) {
+		if (vmsa->used.lost) {
 			r = r ?: -ENOENT;
 		} else if (mmu_invalidate_retry_gfn(kvm, mmu_seq,
-						    gpa_to_gfn(vmsa->gpa))) {
+						    gpa_to_gfn(vmsa->used.gpa))) {
 			kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, vcpu);
 			return 0;
 		} else if (!r) {
@@ -195,10 +173,19 @@ int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu)
 	return snp_vmsa_missing(vcpu, r);
 }
 
-static bool gpa_in_range(gpa_t gpa, struct kvm_gfn_range *range)
+/* Is @page in @range?  With @discard, it is lost. */
+static bool snp_vmsa_invalidate(struct sev_snp_vmsa_page *page,
+				struct kvm_gfn_range *range, bool discard)
 {
-	return VALID_PAGE(gpa) && gpa_to_gfn(gpa) >= range->start &&
-	       gpa_to_gfn(gpa) < range->end;
+	gpa_t gpa = READ_ONCE(page->gpa);
+
+	if (!VALID_PAGE(gpa) || gpa_to_gfn(gpa) < range->start ||
+	    gpa_to_gfn(gpa) >= range->end)
+		return false;
+
+	if (discard)
+		WRITE_ONCE(page->lost, true);
+	return true;
 }
 
 /*
@@ -221,19 +208,14 @@ void sev_gmem_invalidate_range(struct kvm *kvm, struct kvm_gfn_range *range)
 	kvm_for_each_vcpu(i, vcpu, kvm) {
 		struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
 
-		if (range->discard) {
-			if (gpa_in_range(READ_ONCE(vmsa->now_gpa), range))
-				WRITE_ONCE(vmsa->now_lost, true);
-			if (gpa_in_range(READ_ONCE(vmsa->init_gpa), range))
-				WRITE_ONCE(vmsa->init_lost, true);
-		}
-
-		if (gpa_in_range(READ_ONCE(vmsa->gpa), range)) {
-			/* A page that is yet to be built has nothing to lose. */
-			if (range->discard && !READ_ONCE(vmsa->from_vcpu))
-				WRITE_ONCE(vmsa->lost, true);
+		/* A page that is yet to be built has nothing to lose. */
+		if (snp_vmsa_invalidate(&vmsa->used, range, range->discard &&
+					!READ_ONCE(vmsa->from_vcpu)))
 			reload = true;
-		}
+
+		/* Not in use yet. */
+		snp_vmsa_invalidate(&vmsa->now, range, range->discard);
+		snp_vmsa_invalidate(&vmsa->on_init, range, range->discard);
 	}
 
 	/*
@@ -273,8 +255,8 @@ void sev_snp_vmsa_init_event(struct kvm_vcpu *vcpu)
 {
 	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
 	struct kvm *kvm = vcpu->kvm;
-	bool lost;
-	gpa_t gpa;
+	bool now = vcpu->arch.guest_state_updating;
+	struct sev_snp_vmsa_page next;
 
 	guard(mutex)(&vmsa->lock);
 
@@ -283,26 +265,21 @@ void sev_snp_vmsa_init_event(struct kvm_vcpu *vcpu)
 		return;
 
 	scoped_guard(read_lock, &kvm->mmu_lock) {
-		if (vcpu->arch.guest_state_updating) {
-			if (!vmsa->now)
-				return;
-			gpa = vmsa->now_gpa;
-			lost = vmsa->now_lost;
-		} else {
-			if (!VALID_PAGE(vmsa->init_gpa))
-				return;
-			gpa = vmsa->init_gpa;
-			lost = vmsa->init_lost;
-			snp_vmsa_set_init(vcpu, INVALID_PAGE);
-		}
-		snp_vmsa_set_gpa(vcpu, gpa, lost);
+		next = now ? vmsa->now : vmsa->on_init;
+		if (now ? !vmsa->now_pending : !VALID_PAGE(next.gpa))
+			return;
+
+		snp_vmsa_set_page(vcpu, &vmsa->used, next.gpa, next.lost);
+		if (!now)
+			snp_vmsa_set_page(vcpu, &vmsa->on_init, INVALID_PAGE, false);
 		/* Done, or what came after it was. */
-		snp_vmsa_set_now(vcpu, false, INVALID_PAGE);
+		snp_vmsa_set_page(vcpu, &vmsa->now, INVALID_PAGE, false);
+		vmsa->now_pending = false;
 	}
 	kvm_clear_request(KVM_REQ_UPDATE_PROTECTED_GUEST_STATE, vcpu);
 
 	vmsa->has_guest_vmsa = true;
-	snp_vmsa_start(vcpu, gpa);
+	snp_vmsa_start(vcpu, next.gpa);
 }
 
 /*
@@ -363,9 +340,12 @@ static int snp_vmsa_do_request(struct kvm_vcpu *target, u32 request, gpa_t gpa,
 			    snp_vmsa_may_have_changed(kvm, gpa, *mmu_seq))
 				return -EAGAIN;
 
-			if (!on_init)
-				snp_vmsa_set_now(target, true, gpa);
-			snp_vmsa_set_init(target, on_init ? gpa : INVALID_PAGE);
+			if (!on_init) {
+				snp_vmsa_set_page(target, &vmsa->now, gpa, false);
+				vmsa->now_pending = true;
+			}
+			snp_vmsa_set_page(target, &vmsa->on_init,
+					  on_init ? gpa : INVALID_PAGE, false);
 		}
 
 		if (on_init)
@@ -476,13 +456,13 @@ int sev_snp_vmsa_launch_check(struct kvm *kvm)
 
 		guard(mutex)(&vmsa->lock);
 
-		if (READ_ONCE(vmsa->lost) || READ_ONCE(vmsa->init_lost))
+		if (READ_ONCE(vmsa->used.lost) || READ_ONCE(vmsa->on_init.lost))
 			return -ENOENT;
 
 		if (!vmsa->from_vcpu)
 			continue;
 
-		r = snp_vmsa_lookup_vacant(kvm, vmsa->gpa);
+		r = snp_vmsa_lookup_vacant(kvm, vmsa->used.gpa);
 		if (r)
 			return r;
 	}
@@ -510,7 +490,7 @@ void sev_snp_vmsa_built(struct kvm_vcpu *vcpu)
  */
 void sev_snp_vmsa_launch(struct kvm_vcpu *vcpu)
 {
-	snp_vmsa_start(vcpu, to_vmsa(vcpu)->gpa);
+	snp_vmsa_start(vcpu, to_vmsa(vcpu)->used.gpa);
 }
 
 /* Record the request of userspace; takes effect when the launch is finished. */
@@ -527,8 +507,10 @@ static int snp_vmsa_set_launch(struct kvm_vcpu *vcpu, u32 request, gpa_t gpa,
 		if (snp_vmsa_may_have_changed(kvm, gpa, mmu_seq))
 			return -EAGAIN;
 
-		snp_vmsa_set_gpa(vcpu, on_init ? INVALID_PAGE : gpa, false);
-		snp_vmsa_set_init(vcpu, on_init ? gpa : INVALID_PAGE);
+		snp_vmsa_set_page(vcpu, &vmsa->used,
+				  on_init ? INVALID_PAGE : gpa, false);
+		snp_vmsa_set_page(vcpu, &vmsa->on_init,
+				  on_init ? gpa : INVALID_PAGE, false);
 		WRITE_ONCE(vmsa->from_vcpu, from_vcpu);
 		vmsa->has_guest_vmsa = true;
 	}
@@ -544,9 +526,9 @@ static bool snp_vmsa_gpa_taken(struct kvm_vcpu *target, gpa_t gpa)
 	kvm_for_each_vcpu(i, vcpu, target->kvm) {
 		struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
 
-		if (vcpu != target && (READ_ONCE(vmsa->gpa) == gpa ||
-				       READ_ONCE(vmsa->now_gpa) == gpa ||
-				       READ_ONCE(vmsa->init_gpa) == gpa))
+		if (vcpu != target && (READ_ONCE(vmsa->used.gpa) == gpa ||
+				       READ_ONCE(vmsa->now.gpa) == gpa ||
+				       READ_ONCE(vmsa->on_init.gpa) == gpa))
 			return true;
 	}
 
@@ -641,19 +623,20 @@ static int snp_get_vmsa(struct kvm_vcpu *vcpu, void __user *uaddr)
 	};
 
 	scoped_guard(mutex, &vmsa->lock) {
-		params.gpa = vmsa->gpa;
+		params.gpa = vmsa->used.gpa;
 		/* Of two requests the later one. */
-		params.pending = vmsa->now || VALID_PAGE(vmsa->init_gpa);
-		params.pending_gpa = VALID_PAGE(vmsa->init_gpa) ?
-				     vmsa->init_gpa : vmsa->now_gpa;
+		params.pending = vmsa->now_pending ||
+				 VALID_PAGE(vmsa->on_init.gpa);
+		params.pending_gpa = VALID_PAGE(vmsa->on_init.gpa) ?
+				     vmsa->on_init.gpa : vmsa->now.gpa;
 		if (vmsa->from_vcpu)
 			params.flags = KVM_SEV_SNP_VMSA_FLAG_FROM_VCPU;
 
 		if (!vmsa->has_guest_vmsa)
 			params.state = KVM_SEV_SNP_VMSA_STATE_KVM;
-		else if (!VALID_PAGE(vmsa->gpa))
+		else if (!VALID_PAGE(vmsa->used.gpa))
 			params.state = KVM_SEV_SNP_VMSA_STATE_NONE;
-		else if (READ_ONCE(vmsa->lost))
+		else if (READ_ONCE(vmsa->used.lost))
 			params.state = KVM_SEV_SNP_VMSA_STATE_LOST;
 		else
 			params.state = KVM_SEV_SNP_VMSA_STATE_GUEST;

@@ -5,6 +5,12 @@
 #include <linux/kvm_host.h>
 #include <linux/mutex.h>
 
+/* A page that is a VMSA, or is to be one. */
+struct sev_snp_vmsa_page {
+	gpa_t gpa;		/* or INVALID_PAGE: no page */
+	bool lost;		/* the contents were discarded */
+};
+
 /*
  * Where the VMSA of an SNP vCPU is.  Until a VMSA in guest memory is asked for,
  * by the guest (AP Creation) or by userspace (KVM_SEV_SNP_SET_VMSA), the vCPU
@@ -14,22 +20,19 @@
  * the vCPU acts on KVM_REQ_UPDATE_PROTECTED_GUEST_STATE, CREATE_ON_INIT with the
  * next INIT.  The latter can wait while one of the former does, which it follows.
  *
- * @lock serializes everything but invalidation.  A GPA and the flags that go with
- * it are written together with mmu_lock held for read in addition, so that
+ * @lock serializes everything but invalidation.  A page, and the flags that go with
+ * it, are written together with mmu_lock held for read in addition, so that
  * invalidation, which holds mmu_lock for write and can't take @lock, sees values
  * that match.  Invalidation sets only the lost flags.
  */
 struct sev_snp_vmsa {
-	struct mutex lock;	/* of all below, see above */
-	gpa_t gpa;		/* in use, or INVALID_PAGE */
-	gpa_t now_gpa;		/* of @now; INVALID_PAGE: DESTROY */
-	gpa_t init_gpa;		/* of CREATE_ON_INIT, or INVALID_PAGE */
-	bool now;		/* CREATE or DESTROY is yet to be acted on */
+	struct mutex lock;			/* of all below, see above */
+	struct sev_snp_vmsa_page used;
+	struct sev_snp_vmsa_page now;		/* of CREATE; no page: DESTROY */
+	struct sev_snp_vmsa_page on_init;	/* of CREATE_ON_INIT */
+	bool now_pending;			/* @now is yet to be acted on */
 	bool has_guest_vmsa;
-	bool lost;		/* the contents of @gpa were discarded */
-	bool now_lost;		/* likewise @now_gpa */
-	bool init_lost;		/* likewise @init_gpa */
-	bool from_vcpu;		/* LAUNCH_FINISH has yet to build it at @gpa */
+	bool from_vcpu;				/* LAUNCH_FINISH has yet to build @used */
 };
 
 void sev_snp_vmsa_vcpu_create(struct kvm_vcpu *vcpu);
