@@ -8,6 +8,7 @@
 #include <linux/kvm_host.h>
 #include <linux/uaccess.h>
 
+#include <asm/debugreg.h>
 #include <asm/kvm_snp_vmsa.h>
 #include <asm/sev.h>
 #include <asm/svm.h>
@@ -97,6 +98,16 @@ static int snp_vmsa_lookup(struct kvm *kvm, gpa_t gpa, bool private,
 }
 
 /*
+ * The VMCB that has the VMSA.  KVM_SET_NESTED_STATE can claim that the vCPU is
+ * in a nested guest, where a VMSA that is protected can't be.
+ */
+static struct vmcb *snp_vmsa_vmcb(struct kvm_vcpu *vcpu)
+{
+	svm_leave_nested(vcpu);
+	return to_svm(vcpu)->vmcb;
+}
+
+/*
  * KVM_RUN ends because the vCPU has no VMSA that it could run with.  It will
  * end so each time, until the vCPU is given one or the page is found again.
  */
@@ -132,9 +143,9 @@ static int snp_vmsa_missing(struct kvm_vcpu *vcpu, int err)
 int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu)
 {
 	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
-	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 	struct kvm *kvm = vcpu->kvm;
 	unsigned long mmu_seq;
+	struct vmcb *vmcb;
 	kvm_pfn_t pfn;
 	int r;
 
@@ -144,6 +155,7 @@ int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu)
 	if (!vmsa->has_guest_vmsa || !vcpu->arch.guest_state_protected)
 		return 0;
 
+	vmcb = snp_vmsa_vmcb(vcpu);
 	vmcb->control.vmsa_pa = INVALID_PAGE;
 	vmcb_mark_all_dirty(vmcb);
 
@@ -201,7 +213,7 @@ void sev_gmem_invalidate_range(struct kvm *kvm, struct kvm_gfn_range *range)
 
 	lockdep_assert_held_write(&kvm->mmu_lock);
 
-	/* Only a vCPU of an SNP VM ever has a GPA that is valid. */
+	/* The GPAs of other VMs mean nothing; migration away leaves zeroes. */
 	if (!____sev_snp_guest(kvm))
 		return;
 
@@ -235,7 +247,7 @@ void sev_gmem_invalidate_range(struct kvm *kvm, struct kvm_gfn_range *range)
  */
 static void snp_vmsa_start(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
-	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
+	struct vmcb *vmcb = snp_vmsa_vmcb(vcpu);
 
 	vmcb->control.vmsa_pa = INVALID_PAGE;
 	vmcb_mark_all_dirty(vmcb);
@@ -313,6 +325,16 @@ static int snp_vmsa_check_request(struct kvm_vcpu *target, u32 request,
 	}
 }
 
+/* What comes next stands for an INIT: those that came before are done with. */
+static void snp_vmsa_drop_init(struct kvm_vcpu *vcpu)
+{
+	if (!lapic_in_kernel(vcpu))
+		return;
+
+	clear_bit(KVM_APIC_INIT, &vcpu->arch.apic->pending_events);
+	clear_bit(KVM_APIC_SIPI, &vcpu->arch.apic->pending_events);
+}
+
 /* True if the page at @gpa may have changed since @mmu_seq was read. */
 static bool snp_vmsa_may_have_changed(struct kvm *kvm, gpa_t gpa,
 				      unsigned long mmu_seq)
@@ -351,14 +373,7 @@ static int snp_vmsa_do_request(struct kvm_vcpu *target, u32 request, gpa_t gpa,
 		if (on_init)
 			return 0;
 
-		/* Stands for an INIT: those that came before are done with. */
-		if (lapic_in_kernel(target)) {
-			clear_bit(KVM_APIC_INIT,
-				  &target->arch.apic->pending_events);
-			clear_bit(KVM_APIC_SIPI,
-				  &target->arch.apic->pending_events);
-		}
-
+		snp_vmsa_drop_init(target);
 		kvm_make_request(KVM_REQ_UPDATE_PROTECTED_GUEST_STATE, target);
 	}
 
@@ -372,9 +387,9 @@ static int snp_vmsa_do_request(struct kvm_vcpu *target, u32 request, gpa_t gpa,
 }
 
 /*
- * AP Creation: the one path for the guest's VMGEXIT and for userspace once the
- * launch is finished.  CREATE and DESTROY reach @target at once, CREATE_ON_INIT
- * waits for an INIT.  Errors as snp_vmsa_check_request(), with nothing changed.
+ * AP Creation by the guest: as SET_VMSA once the launch is finished, but VMRUN
+ * judges the page.  CREATE and DESTROY reach @target at once, CREATE_ON_INIT waits
+ * for an INIT.  Errors as snp_vmsa_check_request(), with nothing changed.
  */
 int sev_snp_vmsa_request(struct kvm_vcpu *target, u32 request, gpa_t gpa,
 			 u64 sev_features)
@@ -431,9 +446,10 @@ static int snp_vmsa_lookup_vacant(struct kvm *kvm, gpa_t gpa)
 
 /*
  * Before anything is measured: can it be?  Returns 0, -EINVAL if a vCPU is being
- * debugged, -ENOENT if a VMSA was discarded, or for a page that KVM is to fill
- * what SET_VMSA would return for it now.  Caller holds kvm->lock, every
- * vcpu->mutex, and kvm->slots_lock until the pages are filled.
+ * debugged, or has a breakpoint in DR7 that would get into its VMSA, -ENOENT if a
+ * VMSA was discarded, or for a page that KVM is to fill what SET_VMSA would return
+ * for it now.  Caller holds kvm->lock, every vcpu->mutex, and kvm->slots_lock until
+ * the pages are filled.
  */
 int sev_snp_vmsa_launch_check(struct kvm *kvm)
 {
@@ -455,6 +471,11 @@ int sev_snp_vmsa_launch_check(struct kvm *kvm)
 			return -EINVAL;
 
 		guard(mutex)(&vmsa->lock);
+
+		/* sev_es_sync_vmsa() would refuse it, when others are measured. */
+		if ((!vmsa->has_guest_vmsa || vmsa->from_vcpu) &&
+		    (to_svm(vcpu)->vmcb->save.dr7 & ~DR7_FIXED_1))
+			return -EINVAL;
 
 		if (READ_ONCE(vmsa->used.lost) || READ_ONCE(vmsa->on_init.lost))
 			return -ENOENT;
@@ -490,6 +511,7 @@ void sev_snp_vmsa_built(struct kvm_vcpu *vcpu)
  */
 void sev_snp_vmsa_launch(struct kvm_vcpu *vcpu)
 {
+	snp_vmsa_drop_init(vcpu);
 	snp_vmsa_start(vcpu, to_vmsa(vcpu)->used.gpa);
 }
 

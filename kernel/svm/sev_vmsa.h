@@ -20,14 +20,15 @@ struct sev_snp_vmsa_page {
  * the vCPU acts on KVM_REQ_UPDATE_PROTECTED_GUEST_STATE, CREATE_ON_INIT with the
  * next INIT.  The latter can wait while one of the former does, which it follows.
  *
- * @lock serializes everything but invalidation.  A page, and the flags that go with
- * it, are written together with mmu_lock held for read in addition, so that
- * invalidation, which holds mmu_lock for write and can't take @lock, sees values
- * that match.  Invalidation sets only the lost flags.
+ * @lock serializes everything but invalidation.  A page, and from_vcpu, are written
+ * with mmu_lock held for read in addition, so that invalidation, which holds
+ * mmu_lock for write and can't take @lock, sees values that match.  Invalidation
+ * sets only the lost flags.  LAUNCH_FINISH, which has kvm->lock and all of
+ * vcpu->mutex, reads without @lock: nobody else writes then.
  */
 struct sev_snp_vmsa {
 	struct mutex lock;			/* of all below, see above */
-	struct sev_snp_vmsa_page used;
+	struct sev_snp_vmsa_page used;		/* what the vCPU runs with */
 	struct sev_snp_vmsa_page now;		/* of CREATE; no page: DESTROY */
 	struct sev_snp_vmsa_page on_init;	/* of CREATE_ON_INIT */
 	bool now_pending;			/* @now is yet to be acted on */

@@ -17,6 +17,7 @@
 #include "kvm_test_harness.h"
 #include "test_util.h"
 #include "snp_vmsa.h"
+#include "svm_util.h"
 
 #define KVM_VMSA_GPA		0xfffffffff000ULL
 
@@ -957,6 +958,44 @@ TEST_F(vmsa, debugged_vcpu_blocks_finish)
 	snp_run_to_term(s, 1, TERM_REGS);
 }
 
+static void set_dr7(struct kvm_vcpu *vcpu, u64 dr7)
+{
+	struct kvm_debugregs regs;
+
+	vcpu_debugregs_get(vcpu, &regs);
+	regs.dr7 = dr7;
+	vcpu_debugregs_set(vcpu, &regs);
+}
+
+/*
+ * KVM builds no VMSA with a breakpoint.  It says so before vCPUs are measured that come
+ * first, and looks at no registers that do not get into a VMSA.
+ */
+TEST_F(vmsa, breakpoint_blocks_finish)
+{
+	struct snp_vm *s = self->s;
+	int i;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_page(s, SNP_VMSA_GPA(3), vmsa_page(s, 1, guest_done),
+			KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa_from_vcpu(s->vcpu[0], SNP_VMSA_GPA(1));
+	set_dr7(s->vcpu[1], 0x401);
+	for (i = 0; i < 2; i++) {
+		if (i)
+			snp_set_vmsa_from_vcpu(s->vcpu[1], SNP_VMSA_GPA(2));
+		assert_finish_fails(s, "a breakpoint in DR7", EINVAL);
+		assert_state_from_vcpu(s->vcpu[0], SNP_VMSA_GPA(1));
+	}
+	snp_set_vmsa(s->vcpu[1], CREATE, SNP_VMSA_GPA(3));
+	digest_of_kvm_at(s, 0, SNP_VMSA_GPA(1));
+	assert_finish(s);
+	snp_run_to_term(s, 0, TERM_REGS);
+	snp_run_to_term(s, 1, TERM_REGS);
+}
+
 /*
  * LAUNCH_FINISH is done with the vCPU but failed later: a zap after that is for
  * KVM_RUN to tell, and does not keep the launch from ending.
@@ -1406,6 +1445,8 @@ TEST_F(vmsa, on_init_in_launch)
 	/* Accepts INIT. */
 	assert_mp_state(ap, KVM_MP_STATE_INIT_RECEIVED);
 	assert_get(ap, KVM_SEV_SNP_VMSA_STATE_NONE, GPA_NONE, 1, SNP_VMSA_GPA(1));
+	/* Is still pending at the end. */
+	snp_send_msi(s->vm, 1, SNP_MSI_INIT);
 	snp_launch_finish(s);
 
 	assert_mp_state(ap, KVM_MP_STATE_HALTED);
@@ -1414,6 +1455,75 @@ TEST_F(vmsa, on_init_in_launch)
 	snp_send_msi(s->vm, 1, SNP_MSI_INIT);
 	snp_send_msi(s->vm, 1, SNP_MSI_SIPI);
 	snp_run_to_term(s, 1, TERM_REGS);
+}
+
+/* Nor for a CREATE, which stands for one itself. */
+TEST_F(vmsa, create_after_init_in_launch)
+{
+	struct snp_vm *s = self->s;
+
+	snp_set_up_lapic(s->vcpu[1]);
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa_page(s, 1, guest_done),
+			KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa(s->vcpu[1], CREATE, SNP_VMSA_GPA(1));
+	snp_send_msi(s->vm, 1, SNP_MSI_INIT);
+	snp_launch_finish(s);
+	snp_run_to_term(s, 1, TERM_REGS);
+}
+
+/* Makes KVM believe that the vCPU runs a nested guest. */
+static void claim_nested(struct kvm_vcpu *vcpu, u16 flags)
+{
+	struct kvm_nested_state *state;
+	struct vmcb *vmcb;
+
+	state = calloc(1, sizeof(*state) + KVM_STATE_NESTED_SVM_VMCB_SIZE);
+	TEST_ASSERT(state, "calloc()");
+	state->flags = KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_GIF_SET | flags;
+	state->format = KVM_STATE_NESTED_FORMAT_SVM;
+	state->size = sizeof(*state) + KVM_STATE_NESTED_SVM_VMCB_SIZE;
+	vmcb = (void *)&state->data;
+	vmcb->control.intercept = 1ULL << INTERCEPT_VMRUN;
+	vmcb->control.asid = 1;
+	vmcb->save.efer = EFER_SVME;
+	vmcb->save.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_ET | X86_CR0_NE;
+	vmcb->save.dr6 = 0xffff0ff0;
+	vmcb->save.dr7 = 0x400;
+	vmcb->save.rflags = X86_EFLAGS_FIXED;
+	vcpu_nested_state_set(vcpu, state);
+	free(state);
+}
+
+/* Its own VMSA is what such a vCPU has, or misses, all the same. */
+TEST_F(vmsa, nested_is_left)
+{
+	struct snp_vm *s = self->s;
+	struct kvm_sregs sregs;
+
+	if (!kvm_cpu_has(X86_FEATURE_SVM))
+		SKIP(return, "no nested SVM");
+
+	vcpu_sregs_get(s->vcpu[0], &sregs);
+	sregs.efer |= EFER_SVME;
+	vcpu_sregs_set(s->vcpu[0], &sregs);
+	snp_set_up_lapic(s->vcpu[0]);
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa_page(s, 0, guest_done),
+			KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(1));
+	snp_launch_finish(s);
+
+	claim_nested(s->vcpu[0], 0);
+	snp_run_to_term(s, 0, TERM_REGS);
+
+	/* An INIT that a nested VMRUN would hold up. */
+	claim_nested(s->vcpu[0], KVM_STATE_NESTED_RUN_PENDING);
+	vm_guest_mem_punch_hole(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
+	snp_send_msi(s->vm, 0, SNP_MSI_INIT);
+	snp_run_to_vmsa_missing(s->vcpu[0], SNP_VMSA_GPA(1));
 }
 
 int main(int argc, char *argv[])

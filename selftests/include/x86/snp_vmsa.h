@@ -267,6 +267,8 @@ void snp_get_vmsa(struct kvm_vcpu *vcpu, struct kvm_sev_snp_get_vmsa *get);
 #define SNP_MSI_SIPI		0x600
 
 void snp_set_up_lapic(struct kvm_vcpu *vcpu);
+void snp_enable_lapic(struct kvm_vcpu *vcpu);
+int __snp_send_msi(struct kvm_vm *vm, int apic_id, u32 data);
 void snp_send_msi(struct kvm_vm *vm, int apic_id, u32 data);
 
 /* Host: run */

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apic.h"
 #include "test_util.h"
 #include "snp_vmsa.h"
 
@@ -660,20 +661,34 @@ void snp_set_up_lapic(struct kvm_vcpu *vcpu)
 	vcpu_ioctl(vcpu, KVM_SET_LAPIC, &lapic);
 }
 
-/*
- * An interrupt is not delivered: no vCPU here has enabled its local APIC, which the
- * other delivery modes do not need.
- */
-void snp_send_msi(struct kvm_vm *vm, int apic_id, u32 data)
+/* Interrupts want it enabled, too; the other delivery modes do not. A reset disables it. */
+void snp_enable_lapic(struct kvm_vcpu *vcpu)
+{
+	struct kvm_lapic_state lapic;
+	u32 *spiv = (u32 *)&lapic.regs[APIC_SPIV];
+
+	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &lapic);
+	*spiv |= APIC_SPIV_APIC_ENABLED;
+	vcpu_ioctl(vcpu, KVM_SET_LAPIC, &lapic);
+}
+
+/* Returns 1 if it was delivered, 0 if no vCPU took it. */
+int __snp_send_msi(struct kvm_vm *vm, int apic_id, u32 data)
 {
 	struct kvm_msi msi = {
 		.address_lo = 0xfee00000 | apic_id << 12,
 		.data = data,
 	};
-	int ret = __vm_ioctl(vm, KVM_SIGNAL_MSI, &msi);
 
-	TEST_ASSERT(ret == (data != SNP_MSI_FIXED), "MSI 0x%x to vCPU %d: returned %d, errno %d",
-		    data, apic_id, ret, errno);
+	return __vm_ioctl(vm, KVM_SIGNAL_MSI, &msi);
+}
+
+void snp_send_msi(struct kvm_vm *vm, int apic_id, u32 data)
+{
+	int ret = __snp_send_msi(vm, apic_id, data);
+
+	TEST_ASSERT(ret == 1, "MSI 0x%x to vCPU %d: returned %d, errno %d", data, apic_id, ret,
+		    errno);
 }
 
 /*
