@@ -145,6 +145,15 @@ ifneq ($(KDIR),)
 	$(Q)$(build_modules) KDIR="$(abspath $(KDIR))" OUT=$(MODULES) $(VM)/modules.sh
 endif
 
+# The fixes of the base alone, up to the patch of that number: they come first, and have to
+# be good without the rest. Those of the other base are not apart from it.
+FIXES	:= $(if $(filter linux-7.3,$(BASE)),0009)
+
+.PHONY: fixes
+fixes: kernel
+	$(Q)$(if $(FIXES),$(build_modules) KDIR=$(B)/kernel$(if $(DEBIAN),/headers) UPTO=$(FIXES) \
+		OUT=$(B)/modules-fixes $(VM)/modules.sh)
+
 .PHONY: kunit
 kunit: kernel
 	$(Q)$(LOCK) env LINUX="$(linux_src)" FIXED=$(fixed_linux) KDIR=$(B)/kernel OUT=$(B)/kunit \
@@ -186,7 +195,7 @@ qemu-vmm: fetch # QEMU as a VMM that uses the uAPI, for the machine to run
 	$(Q)strip -o build/guest/qemu-vmm build/qemu-vmm/qemu-system-x86_64
 
 .PHONY: all
-all: kernel qemu ext selftests launch $(if $(DEBIAN),,kunit) runner tools ## everything
+all: kernel qemu ext fixes selftests launch $(if $(DEBIAN),,kunit) runner tools ## everything
 
 #
 # What is run

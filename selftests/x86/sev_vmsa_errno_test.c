@@ -6,10 +6,13 @@
  * after it, and no vCPU of the VM may change by it.
  */
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -487,6 +490,40 @@ TEST_F(launch, before_start)
 	ret = __snp_launch_page(s, PAGE(FREE), good_vmsa(s, 0), KVM_SEV_SNP_PAGE_TYPE_VMSA, NULL);
 	TEST_ASSERT(ret == -1 && errno == EINVAL,
 		    "LAUNCH_UPDATE before LAUNCH_START: %d, errno %d", ret, errno);
+	ret = __snp_launch_finish(s, NULL, NULL);
+	TEST_ASSERT(ret == -1 && errno == EINVAL,
+		    "LAUNCH_FINISH before LAUNCH_START: %d, errno %d", ret, errno);
+}
+
+/* However another vCPU came to its VMSA, and whatever became of that. */
+TEST_F(launch, taken)
+{
+	struct kvm_sev_snp_set_vmsa set = { .request = CREATE, .sev_features = FEAT };
+	struct snp_vm *s = self->s;
+
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	launch_vmsa(s, PAGE(OWN), 0);
+	launch_vmsa(s, PAGE(TAKEN), 1);
+	launch_vmsa(s, PAGE(ASKED), 1);
+	snp_set_vmsa(s->vcpu[0], CREATE, PAGE(OWN));
+	snp_set_vmsa(s->vcpu[1], CREATE, PAGE(TAKEN));
+	snp_launch_finish(s);
+
+	snp_set_vmsa(s->vcpu[1], CREATE, PAGE(ASKED));
+	set.gpa = PAGE(ASKED);
+	assert_set_refused(s, "asked for, CREATE", set, EEXIST);
+	set.gpa = PAGE(TAKEN);
+	assert_set_refused(s, "in use, and to be replaced", set, EEXIST);
+	vm_guest_mem_punch_hole(s->vm, PAGE(TAKEN), PAGE_SIZE);
+	assert_set_refused(s, "lost, and to be replaced", set, EEXIST);
+
+	snp_run_to_term(s, 1, TERM_DONE);
+	assert_set_refused(s, "free again, but discarded", set, ENOENT);
+	vm_guest_mem_punch_hole(s->vm, PAGE(ASKED), PAGE_SIZE);
+	set.gpa = PAGE(ASKED);
+	assert_set_refused(s, "lost", set, EEXIST);
+	snp_run_to_term(s, 0, TERM_DONE);
 }
 
 /*
@@ -910,6 +947,30 @@ TEST_F(launch, update)
 	munmap(p, 3 * PAGE_SIZE);
 }
 
+/* The pages are in, and userspace is not told: neither what, nor by success. */
+TEST_F(launch, update_not_told)
+{
+	u8 *p = kvm_mmap(PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	struct kvm_sev_snp_launch_update *update = (void *)p;
+	struct snp_vm *s = self->s;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	*update = UPDATE(PAGE(OWN), good_vmsa(s, 0), PAGE_SIZE,
+			 .type = KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	TEST_ASSERT(!mprotect(p, PAGE_SIZE, PROT_READ), "mprotect()");
+	assert_update_refused_at(s, "read only", update);
+	munmap(p, PAGE_SIZE);
+
+	assert_update_refused(s, "in already", UPDATE(PAGE(OWN), page_buf, PAGE_SIZE), EEXIST);
+	snp_digest_page(s->digest, KVM_SEV_SNP_PAGE_TYPE_VMSA, PAGE(OWN), page_buf);
+	snp_set_vmsa(s->vcpu[0], CREATE, PAGE(OWN));
+	snp_set_vmsa(s->vcpu[1], DESTROY, 0);
+	TEST_ASSERT(!__snp_launch_finish(s, s->digest, NULL), "LAUNCH_FINISH: errno %d", errno);
+	snp_run_to_term(s, 0, TERM_DONE);
+}
+
 /* A signal that comes early enough: a page that is refused can be tried for ever. */
 TEST_F(launch, update_interrupted)
 {
@@ -933,6 +994,81 @@ TEST_F(launch, update_interrupted)
 
 	snp_set_vmsa(s->vcpu[0], CREATE, PAGE(OWN));
 	snp_set_vmsa(s->vcpu[1], DESTROY, 0);
+	TEST_ASSERT(!__snp_launch_finish(s, s->digest, NULL), "LAUNCH_FINISH: errno %d", errno);
+	snp_run_to_term(s, 0, TERM_DONE);
+}
+
+static volatile pid_t worker_tid;
+
+/* The worker that was told to go last. */
+static bool waits_in_ioctl(void)
+{
+	char path[64], buf[32] = "";
+	pid_t tid = worker_tid;
+	int fd;
+
+	if (!tid)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
+	fd = open(path, O_RDONLY);
+	TEST_ASSERT(fd >= 0, "%s: errno %d", path, errno);
+	TEST_ASSERT(read(fd, buf, sizeof(buf) - 1) >= 0, "%s: errno %d", path, errno);
+	close(fd);
+	return strtol(buf, NULL, 10) == SYS_ioctl;	/* else "running" */
+}
+
+static void worker_finish(struct snp_worker *w)
+{
+	worker_tid = syscall(SYS_gettid);
+	w->ret = __snp_launch_finish(w->s, w->s->digest, NULL);
+	w->err = errno;
+}
+
+static void worker_run(struct snp_worker *w)
+{
+	worker_tid = syscall(SYS_gettid);
+	snp_worker_run(w);
+}
+
+/*
+ * LAUNCH_FINISH waits for a vCPU that is in KVM_RUN, gets a signal meanwhile, and finds
+ * it when it is to fill a page.  Nothing is measured, and it can be repeated.
+ */
+TEST_F(launch, finish_interrupted)
+{
+	struct snp_worker run, finish;
+	struct snp_vm *s = self->s;
+	struct states before, after;
+
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_set_vmsa_from_vcpu(s->vcpu[0], PAGE(EMPTY));
+	snp_set_vmsa(s->vcpu[1], DESTROY, 0);
+	digest_of_kvm(s, 0, PAGE(EMPTY));
+	snp_vcpu_halt(s->vcpu[1]);
+	before = get_states(s);
+
+	worker_tid = 0;
+	snp_worker_start(&run, s, 0, 1, worker_run);
+	snp_worker_go(&run);
+	TEST_ASSERT(snp_wait_for(SNP_SOON, waits_in_ioctl()), "vCPU 1 is not in KVM_RUN");
+	worker_tid = 0;
+	snp_worker_start(&finish, s, 1, 0, worker_finish);
+	snp_worker_go(&finish);
+	TEST_ASSERT(snp_wait_for(SNP_SOON, waits_in_ioctl()), "LAUNCH_FINISH does not wait");
+	snp_set_alarm(0);
+	pthread_kill(finish.thread, SIGALRM);
+	snp_worker_interrupt(&run);
+	TEST_ASSERT(snp_wait_for(SNP_SOON, snp_worker_done(&finish)), "LAUNCH_FINISH hangs");
+	TEST_ASSERT(finish.ret == -1 && finish.err == EINTR, "LAUNCH_FINISH returned %d, errno %d",
+		    finish.ret, finish.err);
+	snp_worker_stop(&finish);
+	snp_worker_stop(&run);
+	after = get_states(s);
+	TEST_ASSERT(!memcmp(&before, &after, sizeof(before)),
+		    "LAUNCH_FINISH was interrupted, but a state changed");
+
 	TEST_ASSERT(!__snp_launch_finish(s, s->digest, NULL), "LAUNCH_FINISH: errno %d", errno);
 	snp_run_to_term(s, 0, TERM_DONE);
 }
@@ -969,8 +1105,28 @@ TEST_F(launch, update_of_several)
 	snp_run_to_term(s, 1, TERM_DONE);
 }
 
+/* Where there is no SNP the attribute is 0, or not known. */
+static void assert_no_uapi(void)
+{
+	u64 val = 0;
+	struct kvm_device_attr attr = {
+		.group = KVM_X86_GRP_SEV,
+		.attr = KVM_X86_SEV_SNP_VMSA,
+		.addr = (u64)&val,
+	};
+	int fd = open_kvm_dev_path_or_exit(), ret;
+
+	ret = __kvm_ioctl(fd, KVM_GET_DEVICE_ATTR, &attr);
+	TEST_ASSERT(ret ? errno == ENXIO : !val, "attribute without SNP: %d, errno %d, 0x%lx",
+		    ret, errno, (unsigned long)val);
+	ksft_print_msg("attribute without SNP: %s\n", ret ? "not known" : "0");
+	close(fd);
+}
+
 int main(int argc, char *argv[])
 {
+	if (!kvm_cpu_has(X86_FEATURE_SEV_SNP))
+		assert_no_uapi();
 	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_SEV_SNP));
 	TEST_REQUIRE(kvm_check_cap(KVM_CAP_VM_TYPES) & BIT(KVM_X86_SNP_VM));
 

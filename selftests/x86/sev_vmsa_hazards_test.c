@@ -409,16 +409,19 @@ static bool is_fail_entry(struct kvm_vcpu *vcpu, int err)
 	return !err && vcpu->run->exit_reason == KVM_EXIT_FAIL_ENTRY;
 }
 
-/* -EFAULT, or @err, with the page of the VMSA; the flag comes with the uAPI. */
+/* -EFAULT, or @err; what names the page comes with the uAPI. */
 static bool is_vmsa_fault(struct kvm_vcpu *vcpu, int got, int err, u64 gpa)
 {
-	u64 flag = snp_has_vmsa_uapi() ? KVM_MEMORY_EXIT_FLAG_SNP_VMSA : 0;
 	struct kvm_run *run = vcpu->run;
+
+	if (!snp_has_vmsa_uapi())
+		return got == err && run->exit_reason == KVM_EXIT_UNKNOWN;
 
 	return got == err && run->exit_reason == KVM_EXIT_MEMORY_FAULT &&
 	       run->memory_fault.gpa == gpa &&
 	       run->memory_fault.size == (gpa == KVM_SEV_SNP_VMSA_GPA_NONE ? 0 : PAGE_SIZE) &&
-	       run->memory_fault.flags == (KVM_MEMORY_EXIT_FLAG_PRIVATE | flag);
+	       run->memory_fault.flags == (KVM_MEMORY_EXIT_FLAG_PRIVATE |
+					   KVM_MEMORY_EXIT_FLAG_SNP_VMSA);
 }
 
 /* Made runnable without a VMSA, it does not run: what KVM_RUN says is the uAPI's. */
@@ -1118,24 +1121,26 @@ TEST_F(hz, h07_kvm_vmsa_runs)
  * H8: an event for an AP that was destroyed
  */
 
-static void destroy_running_ap(FIXTURE_DATA(hz) *hz)
+static void start_ap(FIXTURE_DATA(hz) *hz)
 {
 	snp_set_up_lapic(hz->s->vcpu[1]);
 	guest_creates(hz, 1, PAGE_A);
 	assert_ap_starts(hz, 1);
+}
+
+static void destroy_ap(FIXTURE_DATA(hz) *hz)
+{
 	guest_round(hz, 0, DESTROY, 1, 0);
 	assert_waits(hz->s->vcpu[1]);
 	assert_state(hz, 1, KVM_SEV_SNP_VMSA_STATE_NONE, KVM_SEV_SNP_VMSA_GPA_NONE);
 }
 
-static bool event_wakes(FIXTURE_DATA(hz) *hz, u32 event)
+/* The AP was destroyed, and @event has come: does it run? */
+static bool wakes(FIXTURE_DATA(hz) *hz, u32 event)
 {
 	struct kvm_vcpu *ap = hz->s->vcpu[1];
-	int err;
+	int err = snp_run_for(ap, 100);
 
-	destroy_running_ap(hz);
-	snp_send_msi(hz->s->vm, 1, event);
-	err = snp_run_for(ap, 100);
 	if (!hz->uapi && is_fail_entry(ap, err))
 		return true;
 	TEST_ASSERT(err == EINTR, "event 0x%x: KVM_RUN errno %d, exit %s", event, err,
@@ -1151,20 +1156,43 @@ static bool event_wakes(FIXTURE_DATA(hz) *hz, u32 event)
 
 TEST_F(hz, h08_nmi_after_destroy)
 {
-	if (event_wakes(self, SNP_MSI_NMI))
+	start_ap(self);
+	destroy_ap(self);
+	snp_send_msi(self->s->vm, 1, SNP_MSI_NMI);
+	if (wakes(self, SNP_MSI_NMI))
 		XFAIL(return, "FAIL_ENTRY upon an NMI");
 }
 
 TEST_F(hz, h08_pv_kick_after_destroy)
 {
-	if (event_wakes(self, SNP_MSI_PV_KICK))
+	start_ap(self);
+	destroy_ap(self);
+	snp_send_msi(self->s->vm, 1, SNP_MSI_PV_KICK);
+	if (wakes(self, SNP_MSI_PV_KICK))
 		XFAIL(return, "FAIL_ENTRY upon a PV kick");
 }
 
-/* The INIT that a DESTROY stands for has disabled the local APIC. */
+/* The INIT that a DESTROY stands for disables the local APIC. */
 TEST_F(hz, h08_irq_after_destroy)
 {
-	TEST_ASSERT(!event_wakes(self, SNP_MSI_FIXED), "FAIL_ENTRY upon an interrupt");
+	struct kvm_vcpu *ap = self->s->vcpu[1];
+
+	start_ap(self);
+	snp_enable_lapic(ap);
+	TEST_ASSERT_EQ(__snp_send_msi(self->s->vm, 1, SNP_MSI_FIXED), 1);
+	destroy_ap(self);
+	TEST_ASSERT_EQ(__snp_send_msi(self->s->vm, 1, SNP_MSI_FIXED), 0);
+	TEST_ASSERT(!wakes(self, SNP_MSI_FIXED), "FAIL_ENTRY upon an interrupt");
+}
+
+/* Userspace can enable it again. */
+TEST_F(hz, h08_irq_is_delivered)
+{
+	start_ap(self);
+	destroy_ap(self);
+	snp_enable_lapic(self->s->vcpu[1]);
+	snp_send_msi(self->s->vm, 1, SNP_MSI_FIXED);
+	TEST_ASSERT(!wakes(self, SNP_MSI_FIXED), "FAIL_ENTRY upon an interrupt");
 }
 
 /*
@@ -1254,7 +1282,8 @@ TEST_F(hz, h10_init_sipi_without_vmsa)
 	struct kvm_vcpu *ap = self->s->vcpu[1];
 	int err, i;
 
-	destroy_running_ap(self);
+	start_ap(self);
+	destroy_ap(self);
 	for (i = 0; i < 2; i++) {
 		snp_send_msi(self->s->vm, 1, SNP_MSI_INIT);
 		assert_waits(ap);
@@ -1277,7 +1306,8 @@ TEST_F(hz, h10_init_sipi_with_create_on_init)
 {
 	struct kvm_vcpu *ap = self->s->vcpu[1];
 
-	destroy_running_ap(self);
+	start_ap(self);
+	destroy_ap(self);
 	guest_round(self, PAGE_B, ON_INIT, 1, SNP_VMSA_GPA(PAGE_B));
 	assert_waits(ap);
 	snp_send_msi(self->s->vm, 1, SNP_MSI_INIT);

@@ -1168,11 +1168,7 @@ static void step_mp_state(void)
 /* As snp_send_msi(), but what comes before a failure is told. */
 static void send_event(int id, u32 data)
 {
-	struct kvm_msi msi = {
-		.address_lo = 0xfee00000 | id << 12,
-		.data = data,
-	};
-	int ret = __vm_ioctl(s->vm, KVM_SIGNAL_MSI, &msi);
+	int ret = __snp_send_msi(s->vm, id, data);
 
 	if (ret != 1)
 		mismatch("MSI 0x%x to vCPU %d: %d, errno %d", data, id, ret, errno);

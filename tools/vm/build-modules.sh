@@ -11,12 +11,13 @@
 #   CC     compiler (default gcc), JOBS (default nproc), V=1 for commands
 #   LINUX_KEY  another when LINUX has changed
 #   NOEXT=1 builds the base's own KVM the same way, without the extension
+#   UPTO=NNNN builds it with the patches up to that number, and no file of ours
 #   SHADOW names headers of LINUX that KDIR has otherwise; KARGS goes to kbuild
 # Exits non-zero, and leaves no stale module behind, on any failure.
 set -eu
 
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
-: "${BASE:=linux-7.3}" "${CC:=gcc}" "${JOBS:=$(nproc)}" "${V:=0}" "${NOEXT:=}" "${SHADOW:=}" "${KARGS:=}"
+: "${BASE:=linux-7.3}" "${CC:=gcc}" "${JOBS:=$(nproc)}" "${V:=0}" "${NOEXT:=}" "${UPTO:=}" "${SHADOW:=}" "${KARGS:=}"
 : "${LINUX:?source tree of the base}" "${KDIR:?kernel build or headers}" "${OUT:?}"
 export TOP BASE
 # shellcheck source=tools/series/lib.sh
@@ -49,9 +50,17 @@ for want in CONFIG_KVM=m CONFIG_KVM_AMD=m CONFIG_KVM_AMD_SEV=y; do
 		"configure it so, build and boot it"
 done
 
+# What is applied, as series_lines() and as files.
+lines() {
+	[ -n "$NOEXT" ] || series_lines | sed "${UPTO:+/^$UPTO-/q}"
+}
+patches() { lines | sed "s|^|$PATCHES/|; s|\.patch .*|.patch|"; }
+[ -z "$UPTO" ] || lines | grep -q "^$UPTO-" ||
+	die "UPTO=$UPTO: $PATCHES/series has no such patch"
+
 # plain TREE: our plain files, copied only when they differ, so that make sees what changed
 plain() {
-	for f in $([ -n "$NOEXT" ] || (cd "$TOP" && echo kernel/svm/*.[ch] uapi/asm/*.h)); do
+	for f in $([ -n "$NOEXT$UPTO" ] || (cd "$TOP" && echo kernel/svm/*.[ch] uapi/asm/*.h)); do
 		put "$TOP/$f" "$1/$(destination "$f")"
 	done
 	put "$TOP/Kbuild" "$1/arch/x86/kvm/Kbuild"
@@ -67,7 +76,8 @@ with=$({ cat "$auto"; $CC --version; } | sha256sum)
 key=$({ echo "$LINUX $KDIR $with $SHADOW${LINUX_KEY:+ $LINUX_KEY}"
 	cat "$LINUX/Makefile" "$0" "$TOP/tools/series/apply.sh" "$TOP/tools/series/lib.sh" \
 		"$TOP/tools/series/move.awk"
-	[ -n "$NOEXT" ] || cat "$PATCHES/series" "$PATCHES"/*.patch; } | sha256sum)
+	lines
+	patches | tr '\n' '\0' | xargs -0 -r cat; } | sha256sum)
 src=$OUT/src
 if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
 	rm -rf "$src.new"
@@ -78,7 +88,7 @@ if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
 	cp -a "$LINUX/virt/kvm" "$src.new/virt/"
 	# Headers elsewhere in the tree are copied when a patch names them.
 	{
-		[ -n "$NOEXT" ] || sed -n 's|^+++ b/||p' "$PATCHES"/*.patch
+		patches | tr '\n' '\0' | xargs -0 -r sed -n 's|^+++ b/||p'
 		printf '%s\n' "$SHADOW" | tr ' ' '\n'
 	} | sort -u | grep -e '^include/' -e '^arch/x86/include/' > "$OUT/shadow.new" || :
 	while read -r f; do
@@ -86,7 +96,7 @@ if [ "$(cat "$OUT/layout" 2>/dev/null)" != "$key" ]; then
 		[ ! -f "$LINUX/$f" ] || cp -a "$LINUX/$f" "$src.new/$f"
 	done < "$OUT/shadow.new"
 	chmod -R u+w "$src.new"
-	[ -n "$NOEXT" ] || series_lines | while read -r patch what; do
+	lines | while read -r patch what; do
 		# shellcheck disable=SC2086
 		"$TOP/tools/series/apply.sh" "$src.new" "$patch" $what ||
 			die "is BASE=$BASE right for $LINUX?"

@@ -3,7 +3,7 @@
 #
 # modules.sh: call build-modules.sh when something changed, with progress.
 #
-#   LINUX, KDIR, OUT, BASE, TOP as there    STRIP  takes the debug information away
+#   LINUX, KDIR, OUT, BASE, UPTO, TOP as there    STRIP  takes the debug information away
 #   FIXED  empty: LINUX may change (a tree of the user's own)
 set -eu
 
@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 [ -n "${FIXED:-}" ] || LINUX_KEY=$({ cd "$LINUX" && find arch/x86/kvm virt/kvm arch/x86/include \
 	include -type f -exec sha256sum {} +; } 2>/dev/null | sort | sha256sum)
 export LINUX_KEY="${LINUX_KEY:-}"
-key=$({ echo "$LINUX $KDIR $LINUX_KEY"
+key=$({ echo "$LINUX $KDIR $LINUX_KEY ${UPTO:-}"
 	cat "$KDIR/Module.symvers" "$KDIR/include/config/kernel.release" \
 		"$KDIR/include/config/auto.conf"
 	cat "$here/build-modules.sh" "$TOP/Kbuild" "$TOP/tools/series/apply.sh" \
@@ -23,7 +23,8 @@ key=$({ echo "$LINUX $KDIR $LINUX_KEY"
 if [ "$(cat "$OUT/.snp-key" 2>/dev/null)" != "$key" ] || [ ! -f "$OUT/kvm.ko" ] ||
 	[ ! -f "$OUT/kvm-amd.ko" ]; then
 	rm -f "$OUT/.snp-key"
-	"$here/step.sh" "modules" "$LOGDIR/$(basename "$(dirname "$OUT")")-modules.log" 120 \
+	"$here/step.sh" "$(basename "$OUT")" \
+		"$LOGDIR/$(basename "$(dirname "$OUT")")-$(basename "$OUT").log" 120 \
 		"$here/build-modules.sh"
 	[ -z "${STRIP:-}" ] || $STRIP -g "$OUT/kvm.ko" "$OUT/kvm-amd.ko"
 	echo "$key" > "$OUT/.snp-key"

@@ -29,6 +29,7 @@ set -- --splats "$here/splats" --results "$RESULTS" --times "$BUILD/times.$FLAVO
 	--progs "$BUILD/$base/selftests/strip" --progs "$BUILD/$base/launch/strip" \
 	--progs "$here/guest" --progs "$top/tools/bench" --progs "$here/selfcheck" --progs "$BUILD/guest" \
 	--modules "ext=${EXT_MODULES:-$BUILD/$FLAVOUR/modules}" \
+	--modules "fixes=$BUILD/$FLAVOUR/modules-fixes" \
 	--modules "base=$kernel/arch/x86/kvm" --modules "base=$kernel/virt/lib" \
 	--modules "base=$kernel/drivers/crypto/ccp" --modules "base=$kernel/lib/kunit" \
 	--modules "base=$kernel/mm" --modules "base=$kernel/modules" --modules "base=$BUILD/$FLAVOUR/kunit" \

@@ -665,6 +665,8 @@ int main(int argc, char *argv[])
 		/* After three other commands, and the pages. */
 		fail_two(VMSA_OF_KVM, "a page", 3 + 1);
 		fail_two(VMSA_OF_KVM, "KVM's VMSA", 3 + NR_LAUNCHED + 1);
+		for (vmsa = VMSA_OF_GUEST; vmsa < nr_vmsa; vmsa++)
+			fail_two(vmsa, vmsa_name[vmsa], 3 + NR_LAUNCHED + 1);
 	}
 	ksft_set_plan(ksft_test_num());
 	ksft_finished();

@@ -37,6 +37,7 @@
 #define GRACE_SECONDS	20	/* init must report so long after a time limit */
 #define END_SECONDS	60	/* unloading, kmemleak, reset */
 #define CHUNK_SECONDS	45	/* tests that share a machine, by their last times */
+#define MAX_DIRS	16	/* of files of one kind */
 #define MAX_SLOTS	8
 #define MAX_LEVELS	8	/* of nested KTAP */
 #define TAIL_LINES	20
@@ -63,7 +64,7 @@ struct told {
 struct test {
 	char *name, *group, *kind, *command, *reason;
 	struct machine *machine;
-	const char *modset;		/* "none", "base", "ext" */
+	const char *modset;		/* "none", "base", "fixes", "ext" */
 	char *label;			/* NAME or NAME@MODSET */
 	int seconds;
 	unsigned int expect;		/* bit mask of outcomes */
@@ -122,7 +123,7 @@ static struct {
 	const char *qemu, *kernel, *init, *busybox, *results, *splats, *times;
 	const char *backend, *name;
 	const char *no_kunit;		/* why there are no suites to run */
-	const char *fw[8], *progs[8], *mods[8];
+	const char *fw[MAX_DIRS], *progs[MAX_DIRS], *mods[MAX_DIRS];
 	int nr_fw, nr_progs, nr_mods;
 	double scale;
 	bool shell, list, keep, verbose, show;
@@ -420,10 +421,10 @@ static void parse_test(const char *where, char *line)
 		t.machine = ext;
 		add_test(&t, "ext", true);
 	} else if (!strcmp(mods, "none") || !strcmp(mods, "base") ||
-		   !strcmp(mods, "ext")) {
+		   !strcmp(mods, "fixes") || !strcmp(mods, "ext")) {
 		add_test(&t, xstrdup(mods), false);
 	} else {
-		die("%s: test %s: modules are none, base, ext or both, not '%s'",
+		die("%s: test %s: modules are none, base, fixes, ext or both, not '%s'",
 		    where, t.name, mods);
 	}
 }
@@ -918,7 +919,7 @@ static const char *find_in(const char *const *dirs, int nr, const char *name)
 /* --modules NAME=DIR; all look in their own directories, then in "base". */
 static const char *find_module(const char *modset, const char *name)
 {
-	const char *dirs[16], *found;
+	const char *dirs[2 * MAX_DIRS], *found;
 	int i, n = 0, pass;
 	char *file;
 
@@ -934,8 +935,8 @@ static const char *find_module(const char *modset, const char *name)
 				dirs[n++] = opt.mods[i] + len + 1;
 		}
 	}
-	/* The extension brings both; the base's must not stand in for one. */
-	if (!strcmp(modset, "ext") && n &&
+	/* These bring both; the base's must not stand in for one. */
+	if (strcmp(modset, "base") && n &&
 	    (!strcmp(name, "kvm") || !strcmp(name, "kvm-amd")))
 		n = 1;
 	file = xasprintf("%s.ko", name);
@@ -1970,7 +1971,7 @@ static const char help[] =
 
 static void add_dir(const char **list, int *nr, const char *dir)
 {
-	if (*nr == 8)
+	if (*nr == MAX_DIRS)
 		die("too many directories: '%s'", dir);
 	list[(*nr)++] = dir;
 }
