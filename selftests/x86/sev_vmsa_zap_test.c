@@ -265,6 +265,27 @@ TEST_F(zap, paused_refilled)
 	assert_ap_starts(z);
 }
 
+/* A vCPU that is halted sleeps on: what wakes it finds out. */
+TEST_F(zap, halted)
+{
+	struct zap *z = &self->z;
+	struct kvm_vcpu *ap = z->s->vcpu[1];
+
+	REQUIRE_UAPI(z);
+
+	snp_set_up_lapic(ap);
+	make_vmsa(z, AP_GPA, KVM_SEV_SNP_VMSA_CREATE);
+	assert_ap_starts(z);
+	snp_vcpu_halt(ap);
+	TEST_ASSERT(snp_run_for(ap, 100) == EINTR, "halted: errno %d, exit %s", errno,
+		    exit_reason_str(ap->run->exit_reason));
+	zap(z, AP_GPA, false);
+	TEST_ASSERT(snp_run_for(ap, 100) == EINTR, "halted, and zapped: errno %d, exit %s", errno,
+		    exit_reason_str(ap->run->exit_reason));
+	snp_send_msi(z->s->vm, 1, SNP_MSI_PV_KICK);
+	run_to_gone(z, 1, AP_GPA);
+}
+
 TEST_F(zap, host_gives_another)
 {
 	struct kvm_sev_snp_get_vmsa get;
