@@ -147,7 +147,7 @@ endif
 
 # The fixes of the base alone, up to the patch of that number: they come first, and have to
 # be good without the rest. Those of the other base are not apart from it.
-FIXES	:= $(if $(filter linux-7.3,$(BASE)),0009)
+FIXES	:= $(if $(filter linux-7.3,$(BASE)),0010)
 
 .PHONY: fixes
 fixes: kernel

@@ -98,16 +98,6 @@ static int snp_vmsa_lookup(struct kvm *kvm, gpa_t gpa, bool private,
 }
 
 /*
- * The VMCB that has the VMSA.  KVM_SET_NESTED_STATE can claim that the vCPU is
- * in a nested guest, where a VMSA that is protected can't be.
- */
-static struct vmcb *snp_vmsa_vmcb(struct kvm_vcpu *vcpu)
-{
-	svm_leave_nested(vcpu);
-	return to_svm(vcpu)->vmcb;
-}
-
-/*
  * KVM_RUN ends because the vCPU has no VMSA that it could run with.  It will
  * end so each time, until the vCPU is given one or the page is found again.
  */
@@ -143,9 +133,9 @@ static int snp_vmsa_missing(struct kvm_vcpu *vcpu, int err)
 int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu)
 {
 	struct sev_snp_vmsa *vmsa = to_vmsa(vcpu);
+	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 	struct kvm *kvm = vcpu->kvm;
 	unsigned long mmu_seq;
-	struct vmcb *vmcb;
 	kvm_pfn_t pfn;
 	int r;
 
@@ -155,7 +145,6 @@ int sev_snp_reload_vmsa(struct kvm_vcpu *vcpu)
 	if (!vmsa->has_guest_vmsa || !vcpu->arch.guest_state_protected)
 		return 0;
 
-	vmcb = snp_vmsa_vmcb(vcpu);
 	vmcb->control.vmsa_pa = INVALID_PAGE;
 	vmcb_mark_all_dirty(vmcb);
 
@@ -247,7 +236,7 @@ void sev_gmem_invalidate_range(struct kvm *kvm, struct kvm_gfn_range *range)
  */
 static void snp_vmsa_start(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
-	struct vmcb *vmcb = snp_vmsa_vmcb(vcpu);
+	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 
 	vmcb->control.vmsa_pa = INVALID_PAGE;
 	vmcb_mark_all_dirty(vmcb);
@@ -277,17 +266,20 @@ void sev_snp_vmsa_init_event(struct kvm_vcpu *vcpu)
 		return;
 
 	scoped_guard(read_lock, &kvm->mmu_lock) {
+		/* A real INIT is older than a CREATE or DESTROY that waits. */
+		if (now != vmsa->now_pending)
+			return;
+
 		next = now ? vmsa->now : vmsa->on_init;
-		if (now ? !vmsa->now_pending : !VALID_PAGE(next.gpa))
+		if (!now && !VALID_PAGE(next.gpa))
 			return;
 
 		snp_vmsa_set_page(vcpu, &vmsa->used, next.gpa, next.lost);
-		if (!now)
-			snp_vmsa_set_page(vcpu, &vmsa->on_init, INVALID_PAGE, false);
-		/* Done, or what came after it was. */
-		snp_vmsa_set_page(vcpu, &vmsa->now, INVALID_PAGE, false);
+		snp_vmsa_set_page(vcpu, now ? &vmsa->now : &vmsa->on_init,
+				  INVALID_PAGE, false);
 		vmsa->now_pending = false;
 	}
+	/* One that came while the last was acted on was taken over, too. */
 	kvm_clear_request(KVM_REQ_UPDATE_PROTECTED_GUEST_STATE, vcpu);
 
 	vmsa->has_guest_vmsa = true;

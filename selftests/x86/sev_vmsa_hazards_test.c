@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What can go wrong with a VMSA in guest memory: one group of cases for each of
- * the hazards H1 to H15 of Documentation/hazards.rst, which has the verdicts.
+ * the hazards H1 to H15 of Documentation/hazards.rst, which has the verdicts, and
+ * what was found beside them.
  *
  * The VMSAs come from the guest's AP Creation, so that every case provokes the
  * same on a kernel without KVM_X86_SEV_SNP_VMSA.  A case that finds there what
@@ -29,6 +30,7 @@
 #include "kvm_test_harness.h"
 #include "test_util.h"
 #include "snp_vmsa.h"
+#include "svm_util.h"
 
 #define CREATE		KVM_SEV_SNP_VMSA_CREATE
 #define ON_INIT		KVM_SEV_SNP_VMSA_CREATE_ON_INIT
@@ -1716,6 +1718,65 @@ TEST_F_TIMEOUT(hz, h15_close_running, 120)
 	if (!self->uapi && !w.ret && is_fail_entry(ap, 0))
 		XFAIL(return, "FAIL_ENTRY");
 	assert_vmsa_fault(ap, w.ret ? w.err : 0, EFAULT, SNP_VMSA_GPA(PAGE_A));
+}
+
+/*
+ * Beside the list: KVM_SET_NESTED_STATE
+ */
+
+/* Makes KVM believe that the vCPU runs a nested guest; returns 0 or errno. */
+static int claim_nested(struct kvm_vcpu *vcpu)
+{
+	size_t size = sizeof(struct kvm_nested_state) + KVM_STATE_NESTED_SVM_VMCB_SIZE;
+	struct kvm_nested_state *state = calloc(1, size);
+	struct vmcb *vmcb = (void *)&state->data;
+	int ret, err;
+
+	TEST_ASSERT(state, "calloc()");
+	state->flags = KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_GIF_SET;
+	state->format = KVM_STATE_NESTED_FORMAT_SVM;
+	state->size = size;
+	vmcb->control.intercept = 1ULL << INTERCEPT_VMRUN;
+	vmcb->control.asid = 1;
+	vmcb->save.efer = EFER_SVME;
+	vmcb->save.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_ET | X86_CR0_NE;
+	vmcb->save.dr6 = 0xffff0ff0;
+	vmcb->save.dr7 = 0x400;
+	vmcb->save.rflags = X86_EFLAGS_FIXED;
+	ret = __vcpu_nested_state_set(vcpu, state);
+	err = errno;
+	free(state);
+	return ret ? err : 0;
+}
+
+/* The VMCB of a nested guest has no VMSA, and KVM would run it as if it had. */
+TEST(no_nested_state)
+{
+	struct kvm_sregs sregs;
+	struct snp_vm *s;
+	int i, err;
+
+	if (!kvm_cpu_has(X86_FEATURE_SVM))
+		SKIP(return, "no nested SVM");
+
+	s = launch_legacy(2);
+	vcpu_sregs_get(s->vcpu[1], &sregs);
+	sregs.efer |= EFER_SVME;
+	vcpu_sregs_set(s->vcpu[1], &sregs);
+	err = claim_nested(s->vcpu[1]);
+	if (!snp_has_vmsa_uapi() && !err) {
+		snp_vm_free(s);
+		XFAIL(return, "KVM takes an SNP vCPU into guest mode");
+	}
+	TEST_ASSERT(err == EINVAL, "in the launch: errno %d", err);
+	snp_launch_finish(s);
+	for (i = 0; i < 2; i++) {
+		err = claim_nested(s->vcpu[1]);
+		TEST_ASSERT(err == EINVAL, "after it, %d: errno %d", i, err);
+		if (!i)
+			snp_run_to_term(s, 1, TERM_KVM_VMSA);
+	}
+	snp_vm_free(s);
 }
 
 int main(int argc, char *argv[])

@@ -17,7 +17,6 @@
 #include "kvm_test_harness.h"
 #include "test_util.h"
 #include "snp_vmsa.h"
-#include "svm_util.h"
 
 #define KVM_VMSA_GPA		0xfffffffff000ULL
 
@@ -1471,59 +1470,6 @@ TEST_F(vmsa, create_after_init_in_launch)
 	snp_send_msi(s->vm, 1, SNP_MSI_INIT);
 	snp_launch_finish(s);
 	snp_run_to_term(s, 1, TERM_REGS);
-}
-
-/* Makes KVM believe that the vCPU runs a nested guest. */
-static void claim_nested(struct kvm_vcpu *vcpu, u16 flags)
-{
-	struct kvm_nested_state *state;
-	struct vmcb *vmcb;
-
-	state = calloc(1, sizeof(*state) + KVM_STATE_NESTED_SVM_VMCB_SIZE);
-	TEST_ASSERT(state, "calloc()");
-	state->flags = KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_GIF_SET | flags;
-	state->format = KVM_STATE_NESTED_FORMAT_SVM;
-	state->size = sizeof(*state) + KVM_STATE_NESTED_SVM_VMCB_SIZE;
-	vmcb = (void *)&state->data;
-	vmcb->control.intercept = 1ULL << INTERCEPT_VMRUN;
-	vmcb->control.asid = 1;
-	vmcb->save.efer = EFER_SVME;
-	vmcb->save.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_ET | X86_CR0_NE;
-	vmcb->save.dr6 = 0xffff0ff0;
-	vmcb->save.dr7 = 0x400;
-	vmcb->save.rflags = X86_EFLAGS_FIXED;
-	vcpu_nested_state_set(vcpu, state);
-	free(state);
-}
-
-/* Its own VMSA is what such a vCPU has, or misses, all the same. */
-TEST_F(vmsa, nested_is_left)
-{
-	struct snp_vm *s = self->s;
-	struct kvm_sregs sregs;
-
-	if (!kvm_cpu_has(X86_FEATURE_SVM))
-		SKIP(return, "no nested SVM");
-
-	vcpu_sregs_get(s->vcpu[0], &sregs);
-	sregs.efer |= EFER_SVME;
-	vcpu_sregs_set(s->vcpu[0], &sregs);
-	snp_set_up_lapic(s->vcpu[0]);
-	snp_launch_start(s);
-	snp_launch_memory(s);
-	snp_launch_page(s, SNP_VMSA_GPA(1), vmsa_page(s, 0, guest_done),
-			KVM_SEV_SNP_PAGE_TYPE_VMSA);
-	snp_set_vmsa(s->vcpu[0], CREATE, SNP_VMSA_GPA(1));
-	snp_launch_finish(s);
-
-	claim_nested(s->vcpu[0], 0);
-	snp_run_to_term(s, 0, TERM_REGS);
-
-	/* An INIT that a nested VMRUN would hold up. */
-	claim_nested(s->vcpu[0], KVM_STATE_NESTED_RUN_PENDING);
-	vm_guest_mem_punch_hole(s->vm, SNP_VMSA_GPA(1), PAGE_SIZE);
-	snp_send_msi(s->vm, 0, SNP_MSI_INIT);
-	snp_run_to_vmsa_missing(s->vcpu[0], SNP_VMSA_GPA(1));
 }
 
 int main(int argc, char *argv[])

@@ -34,7 +34,7 @@ mkdir -p "$RESULTS.hw"
 # What counts stale runs and pages left is the emulated platform; the programs skip it.
 # Only there a CPU can be held, and firmware be told to fail: cases of the hazards skip.
 awk -v selftests="$progs" -v launch="$BUILD/$BASE/launch/strip" '
-	$1 == "test" && $4 == "prog" && $6 ~ /^(ext|both)$/ && $3 ~ /^(sev|vmsa|launch)$/ {
+	$1 == "test" && $4 == "prog" && $5 ~ /(^|,)snp/ && $6 ~ /^(ext|both)$/ && $3 ~ /^(sev|vmsa|launch)$/ {
 	dir = $3 == "launch" ? launch : selftests
 	if ($2 == "sev_vmsa_hazards_test")
 		$8 = "part"

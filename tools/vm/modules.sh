@@ -7,7 +7,9 @@
 #   FIXED  empty: LINUX may change (a tree of the user's own)
 set -eu
 
-: "${CC:=gcc}"
+: "${CC:=gcc}" "${BASE:=linux-7.3}"
+: "${LINUX:?}" "${KDIR:?}" "${OUT:?}" "${TOP:?}" "${LOGDIR:?}"
+export BASE
 here=$(cd "$(dirname "$0")" && pwd)
 # What is missing is for build-modules.sh to name.
 [ -n "${FIXED:-}" ] || LINUX_KEY=$({ cd "$LINUX" && find arch/x86/kvm virt/kvm arch/x86/include \

@@ -1959,7 +1959,7 @@ static const char help[] =
 "  --results DIR        logs (previous run: DIR/prev)    --times FILE  how long tests took\n"
 "  --qemu BIN           --firmware DIR (repeated)        --kernel IMAGE\n"
 "  --init BIN           --busybox BIN                    --progs DIR (repeated)\n"
-"  --modules NAME=DIR   where the modules of 'base' and 'ext' are (repeated)\n"
+"  --modules NAME=DIR   where the modules of 'base', 'fixes', 'ext' are\n"
 "  --splats FILE        what must not be in a kernel log\n"
 "  --scan FILE...       only search these logs: exit code 1 when one is dirty\n"
 "  --shell[=MACHINE:MODULES]   a shell in the machine instead of tests\n"
