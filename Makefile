@@ -208,7 +208,7 @@ DEFAULT_T := $(if $(filter 1,$(DEBUG)),!stock,$(if $(DEBIAN),!stock !host))
 TESTS	= --tests $(VM)/tests $(if $(wildcard $(VM)/tests.$(BASE)),--tests $(VM)/tests.$(BASE))
 # The host tests find what they need by these.
 ENV	= BUILD=$(TOP)/build FLAVOUR=$(FLAVOUR) LINUX_SRC="$(linux_src)" \
-	SCALE=$(if $(filter 1,$(DEBUG)),4,1) SEABIOS="$$($(FETCH) seabios)" \
+	SCALE=$(if $(filter 1,$(DEBUG)),8,1) SEABIOS="$$($(FETCH) seabios)" \
 	QEMU_DATA="$$($(FETCH) qemu-data)" OVMF="$$($(FETCH) ovmf)" RESULTS="$(RESULTS)"
 RUN	= $(ENV) $(VM)/run.sh $(TESTS)
 RESULTS	?= $(TOP)/results
