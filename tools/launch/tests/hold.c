@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hold FILE SECONDS: hold the lock that whoever changes certificates holds, see
- * Documentation/virt/kvm/x86/amd-memory-encryption.rst, KVM_SEV_SNP_ENABLE_REQ_CERTS.
- * Says "held" when it has it.
+ * hold FILE: hold the lock that whoever changes certificates holds, see
+ * Documentation/virt/kvm/x86/amd-memory-encryption.rst, KVM_SEV_SNP_ENABLE_REQ_CERTS,
+ * until it is killed. Says "held" when it has it.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 int main(int argc, char **argv)
@@ -15,8 +14,8 @@ int main(int argc, char **argv)
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int fd;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: hold FILE SECONDS\n");
+	if (argc != 2) {
+		fprintf(stderr, "usage: hold FILE\n");
 		return 2;
 	}
 	fd = open(argv[1], O_RDWR);
@@ -26,6 +25,6 @@ int main(int argc, char **argv)
 	}
 	puts("held");
 	fflush(stdout);
-	sleep(atoi(argv[2]));
+	pause();
 	return 0;
 }
