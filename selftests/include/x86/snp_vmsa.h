@@ -311,6 +311,12 @@ double snp_now(void);
 /* Seconds: long enough for an emulated machine on a busy host. */
 #define SNP_SOON	30
 
+/* Likewise for a whole case with a debug kernel; the harness is included before. */
+#ifdef TEST_TIMEOUT_DEFAULT
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	120
+#endif
+
 /* True if it took less than @seconds. */
 #define snp_wait_for(seconds, cond)				\
 ({								\
