@@ -39,6 +39,7 @@
 #define CHUNK_SECONDS	45	/* tests that share a machine, by their last times */
 #define MAX_DIRS	16	/* of files of one kind */
 #define MAX_SLOTS	8
+#define MONITOR_FD	3	/* of QEMU */
 #define MAX_LEVELS	8	/* of nested KTAP */
 #define TAIL_LINES	20
 
@@ -92,6 +93,7 @@ struct slot {
 	bool used;
 	pid_t pid;
 	int fd;				/* reports, or the host test's output */
+	int mon;			/* QEMU's monitor, or -1 */
 	bool eof;
 	int *ids;			/* tests to run, in this order */
 	int nr, cur;			/* cur: running now, or -1 */
@@ -1203,6 +1205,10 @@ static char **qemu_argv(struct machine *m, const char *initrd, const char *conso
 		argv[n++] = "stdio,id=port,signal=off";
 		argv[n++] = "-device";
 		argv[n++] = "virtserialport,chardev=port,name=snp-vm";
+		argv[n++] = "-chardev";
+		argv[n++] = xasprintf("socket,id=mon,fd=%d", MONITOR_FD);
+		argv[n++] = "-mon";
+		argv[n++] = "chardev=mon";
 	}
 	argv[n] = NULL;
 	return argv;
@@ -1211,7 +1217,7 @@ static char **qemu_argv(struct machine *m, const char *initrd, const char *conso
 static void start_machine(struct slot *s, struct job *job)
 {
 	struct machine *m = tests[job->ids[0]].machine;
-	int fds[2], err;
+	int fds[2], mon[2], err;
 	char **argv, *path;
 
 	memset(s, 0, sizeof(*s));
@@ -1239,7 +1245,8 @@ static void start_machine(struct slot *s, struct job *job)
 			dprintf(err, "%s%s", i ? " " : "# ", argv[i]);
 		dprintf(err, "\n");
 	}
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, mon))
 		die("socketpair: %s", strerror(errno));
 	fflush(NULL);
 	s->pid = fork();
@@ -1249,15 +1256,22 @@ static void start_machine(struct slot *s, struct job *job)
 		dup2(fds[1], 0);
 		dup2(fds[1], 1);
 		dup2(err, 2);
+		if (mon[1] == MONITOR_FD)
+			fcntl(MONITOR_FD, F_SETFD, 0);
+		else
+			dup2(mon[1], MONITOR_FD);
 		execvp(argv[0], argv);
 		fprintf(stderr, "cannot run '%s': %s\n", argv[0], strerror(errno));
 		_exit(127);
 	}
 	setpgid(s->pid, s->pid);
 	close(fds[1]);
+	close(mon[1]);
 	close(err);
 	s->fd = fds[0];
+	s->mon = mon[0];
 	fcntl(s->fd, F_SETFL, O_NONBLOCK);
+	fcntl(s->mon, F_SETFL, O_NONBLOCK);
 	s->used = true;
 	s->started = now();
 	s->deadline = s->started + BOOT_SECONDS * opt.scale;
@@ -1531,7 +1545,8 @@ static bool stalled_at_boot(struct slot *s, const char *splat)
 {
 	int i;
 
-	if (!splat || !strstr(splat, "detected stall"))
+	/* Without a word of the kernel's against it, no word at all is one. */
+	if (splat ? !strstr(splat, "detected stall") : !s->killed_why)
 		return false;
 	for (i = 0; i < s->nr; i++)
 		if (tests[s->ids[i]].stalled)
@@ -1539,7 +1554,8 @@ static bool stalled_at_boot(struct slot *s, const char *splat)
 	for (i = 0; i < s->nr; i++)
 		tests[s->ids[i]].stalled = true;
 	nr_stalled++;
-	out("# %s stalled at boot, before any test, and gets a second try: %s\n", s->name, splat);
+	out("# %s stalled at boot, before any test, and gets a second try: %s\n", s->name,
+	    splat ? splat : s->killed_why);
 	out("# log: %s\n", s->console);
 	progress("%s stalled at boot: once more", s->name);
 	return true;
@@ -1636,6 +1652,7 @@ out:
 	if (!opt.keep)
 		unlink(s->initrd);
 	close(s->fd);
+	close(s->mon);
 	s->used = false;
 }
 
@@ -1719,6 +1736,32 @@ static void drain(struct slot *s)
 	}
 }
 
+/* What the processors of a machine that says nothing do, for results/<name>.monitor. */
+static void ask_monitor(struct slot *s)
+{
+	static const char ask[] = "info status\ninfo registers -a\ninfo lapic 0\n"
+				  "info lapic 1\ninfo pic\ninfo registers -a\n";
+	char *path = xasprintf("%s/%s.monitor", opt.results, s->name), buf[4096];
+	FILE *f = fopen(path, "w");
+	ssize_t len;
+
+	free(path);
+	if (!f)
+		return;
+	if (write(s->mon, ask, strlen(ask)) == (ssize_t)strlen(ask)) {
+		struct pollfd p = { .fd = s->mon, .events = POLLIN };
+
+		/* It is slow, or is no more: nothing for a second is the end. */
+		while (poll(&p, 1, 1000) > 0) {
+			len = read(s->mon, buf, sizeof(buf));
+			if (len <= 0)
+				break;
+			fwrite(buf, 1, len, f);
+		}
+	}
+	fclose(f);
+}
+
 static void check_slot(struct slot *s)
 {
 	int status;
@@ -1738,6 +1781,8 @@ static void check_slot(struct slot *s)
 	}
 	if (!s->killed && now() > s->deadline) {
 		s->killed = true;
+		if (s->host < 0 && !s->hello)
+			ask_monitor(s);
 		if (s->host < 0)
 			s->killed_why = xasprintf("no word from it for %.0f s, killed",
 						  now() - s->started);
