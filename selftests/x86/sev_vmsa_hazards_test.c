@@ -1137,6 +1137,12 @@ static void destroy_ap(FIXTURE_DATA(hz) *hz)
 	assert_state(hz, 1, KVM_SEV_SNP_VMSA_STATE_NONE, KVM_SEV_SNP_VMSA_GPA_NONE);
 }
 
+static void destroy_running_ap(FIXTURE_DATA(hz) *hz)
+{
+	start_ap(hz);
+	destroy_ap(hz);
+}
+
 /* The AP was destroyed, and @event has come: does it run? */
 static bool wakes(FIXTURE_DATA(hz) *hz, u32 event)
 {
@@ -1158,8 +1164,7 @@ static bool wakes(FIXTURE_DATA(hz) *hz, u32 event)
 
 TEST_F(hz, h08_nmi_after_destroy)
 {
-	start_ap(self);
-	destroy_ap(self);
+	destroy_running_ap(self);
 	snp_send_msi(self->s->vm, 1, SNP_MSI_NMI);
 	if (wakes(self, SNP_MSI_NMI))
 		XFAIL(return, "FAIL_ENTRY upon an NMI");
@@ -1167,8 +1172,7 @@ TEST_F(hz, h08_nmi_after_destroy)
 
 TEST_F(hz, h08_pv_kick_after_destroy)
 {
-	start_ap(self);
-	destroy_ap(self);
+	destroy_running_ap(self);
 	snp_send_msi(self->s->vm, 1, SNP_MSI_PV_KICK);
 	if (wakes(self, SNP_MSI_PV_KICK))
 		XFAIL(return, "FAIL_ENTRY upon a PV kick");
@@ -1190,8 +1194,7 @@ TEST_F(hz, h08_irq_after_destroy)
 /* Userspace can enable it again. */
 TEST_F(hz, h08_irq_is_delivered)
 {
-	start_ap(self);
-	destroy_ap(self);
+	destroy_running_ap(self);
 	snp_enable_lapic(self->s->vcpu[1]);
 	snp_send_msi(self->s->vm, 1, SNP_MSI_FIXED);
 	TEST_ASSERT(!wakes(self, SNP_MSI_FIXED), "FAIL_ENTRY upon an interrupt");
@@ -1284,8 +1287,7 @@ TEST_F(hz, h10_init_sipi_without_vmsa)
 	struct kvm_vcpu *ap = self->s->vcpu[1];
 	int err, i;
 
-	start_ap(self);
-	destroy_ap(self);
+	destroy_running_ap(self);
 	for (i = 0; i < 2; i++) {
 		snp_send_msi(self->s->vm, 1, SNP_MSI_INIT);
 		assert_waits(ap);
@@ -1308,8 +1310,7 @@ TEST_F(hz, h10_init_sipi_with_create_on_init)
 {
 	struct kvm_vcpu *ap = self->s->vcpu[1];
 
-	start_ap(self);
-	destroy_ap(self);
+	destroy_running_ap(self);
 	guest_round(self, PAGE_B, ON_INIT, 1, SNP_VMSA_GPA(PAGE_B));
 	assert_waits(ap);
 	snp_send_msi(self->s->vm, 1, SNP_MSI_INIT);

@@ -921,6 +921,26 @@ TEST_F(vmsa, from_vcpu_finish_again)
 	snp_run_to_term(s, 1, TERM_REGS);
 }
 
+/* vCPU 0 comes first, and KVM is to build its VMSA; page 3 is there for vCPU 1. */
+static void begin_blocked_launch(struct snp_vm *s)
+{
+	s->predict = true;
+	snp_launch_start(s);
+	snp_launch_memory(s);
+	snp_launch_page(s, SNP_VMSA_GPA(3), vmsa_page(s, 1, guest_done),
+			KVM_SEV_SNP_PAGE_TYPE_VMSA);
+	snp_set_vmsa_from_vcpu(s->vcpu[0], SNP_VMSA_GPA(1));
+}
+
+/* vCPU 1 has page 3, and what was in the way is gone. */
+static void end_blocked_launch(struct snp_vm *s)
+{
+	digest_of_kvm_at(s, 0, SNP_VMSA_GPA(1));
+	assert_finish(s);
+	snp_run_to_term(s, 0, TERM_REGS);
+	snp_run_to_term(s, 1, TERM_REGS);
+}
+
 /*
  * A vCPU that is being debugged keeps the launch from ending, wherever its VMSA is:
  * nobody could end that afterwards.
@@ -931,12 +951,7 @@ TEST_F(vmsa, debugged_vcpu_blocks_finish)
 	struct snp_vm *s = self->s;
 	int i;
 
-	s->predict = true;
-	snp_launch_start(s);
-	snp_launch_memory(s);
-	snp_launch_page(s, SNP_VMSA_GPA(3), vmsa_page(s, 1, guest_done),
-			KVM_SEV_SNP_PAGE_TYPE_VMSA);
-	snp_set_vmsa_from_vcpu(s->vcpu[0], SNP_VMSA_GPA(1));
+	begin_blocked_launch(s);
 	for (i = 0; i < 4; i++) {
 		if (i == 1)
 			snp_set_vmsa(s->vcpu[1], DESTROY, 0);
@@ -951,10 +966,7 @@ TEST_F(vmsa, debugged_vcpu_blocks_finish)
 		debug.control = 0;
 		vcpu_ioctl(s->vcpu[1], KVM_SET_GUEST_DEBUG, &debug);
 	}
-	digest_of_kvm_at(s, 0, SNP_VMSA_GPA(1));
-	assert_finish(s);
-	snp_run_to_term(s, 0, TERM_REGS);
-	snp_run_to_term(s, 1, TERM_REGS);
+	end_blocked_launch(s);
 }
 
 static void set_dr7(struct kvm_vcpu *vcpu, u64 dr7)
@@ -975,12 +987,7 @@ TEST_F(vmsa, breakpoint_blocks_finish)
 	struct snp_vm *s = self->s;
 	int i;
 
-	s->predict = true;
-	snp_launch_start(s);
-	snp_launch_memory(s);
-	snp_launch_page(s, SNP_VMSA_GPA(3), vmsa_page(s, 1, guest_done),
-			KVM_SEV_SNP_PAGE_TYPE_VMSA);
-	snp_set_vmsa_from_vcpu(s->vcpu[0], SNP_VMSA_GPA(1));
+	begin_blocked_launch(s);
 	set_dr7(s->vcpu[1], 0x401);
 	for (i = 0; i < 2; i++) {
 		if (i)
@@ -989,10 +996,7 @@ TEST_F(vmsa, breakpoint_blocks_finish)
 		assert_state_from_vcpu(s->vcpu[0], SNP_VMSA_GPA(1));
 	}
 	snp_set_vmsa(s->vcpu[1], CREATE, SNP_VMSA_GPA(3));
-	digest_of_kvm_at(s, 0, SNP_VMSA_GPA(1));
-	assert_finish(s);
-	snp_run_to_term(s, 0, TERM_REGS);
-	snp_run_to_term(s, 1, TERM_REGS);
+	end_blocked_launch(s);
 }
 
 /*

@@ -93,7 +93,7 @@ struct slot {
 	bool used;
 	pid_t pid;
 	int fd;				/* reports, or the host test's output */
-	int mon;			/* QEMU's monitor, or -1 */
+	int mon;			/* QEMU's monitor, if it is a machine */
 	bool eof;
 	int *ids;			/* tests to run, in this order */
 	int nr, cur;			/* cur: running now, or -1 */
