@@ -197,17 +197,22 @@ static void tlb_flush_work(CPUState *cs, run_on_cpu_data data)
  * One translation is remembered: when the CPU that assigns the page is the
  * only one that has it, it drops that entry, and is done.  If there are more,
  * or another CPU has it, all CPUs are flushed.  Notes that were made before
- * such a flush are void: they are of an earlier epoch.
+ * such a flush are void: they are of an earlier epoch.  When the numbers of
+ * epochs run out, all notes are cleared: an old one must not seem to be new,
+ * since pages that were flushed one by one are likely to be so again.
+ *
+ * An address above the 48 bits of four levels of page tables is not
+ * remembered, and costs a flush.
  *
  * The right to write through a mapping of 2 MiB hangs on all 512 pages: such
  * notes are kept apart.
  */
 #define NOTE_CPU            MAKE_64BIT_MASK(0, 8)
 #define NOTE_IDX_SHIFT      8
-#define NOTE_VA_BITS        57
+#define NOTE_VA_BITS        48
 #define NOTE_VA             MAKE_64BIT_MASK(12, NOTE_VA_BITS - 12)
-#define NOTE_EPOCH          MAKE_64BIT_MASK(NOTE_VA_BITS, 7)
-#define NOTE_EPOCHS         127     /* 0 is that of no note */
+#define NOTE_EPOCH          MAKE_64BIT_MASK(NOTE_VA_BITS, 64 - NOTE_VA_BITS)
+#define NOTE_EPOCHS         0xffff  /* 0 is that of no note */
 #define NOTE_MANY           MAKE_64BIT_MASK(0, 12)
 
 QEMU_BUILD_BUG_ON(TARGET_PAGE_BITS != 12 || NB_MMU_MODES > 16);
@@ -299,8 +304,14 @@ static void flush_all_work(CPUState *unused, run_on_cpu_data idxmap)
         async_run_on_cpu(cs, tlb_flush_work, idxmap);
     }
     if (idxmap.host_int == (MMU_HOST_IDXMAP | MMU_GUEST_IDXMAP)) {
-        /* Old ones come again: a note that seems to be new costs a flush. */
-        qatomic_set(&s->writer_epoch, (s->writer_epoch + 1) % NOTE_EPOCHS);
+        uint64_t next = (s->writer_epoch + 1) % NOTE_EPOCHS;
+
+        if (!next) {
+            memset(s->writer_4k, 0, s->rmp_pages * sizeof(*s->writer_4k));
+            memset(s->writer_2m, 0, DIV_ROUND_UP(s->rmp_pages, PAGES_PER_2M) *
+                                    sizeof(*s->writer_2m));
+        }
+        qatomic_set(&s->writer_epoch, next);
     }
 }
 
