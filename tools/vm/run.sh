@@ -24,7 +24,7 @@ set -- --splats "$here/splats" --results "$RESULTS" --times "$BUILD/times.$FLAVO
 	--qemu "${QEMU_BIN:-$BUILD/qemu/qemu-system-x86_64}" \
 	--firmware "$SEABIOS/usr/share/seabios" --firmware "$QEMU_DATA/usr/share/qemu" \
 	--kernel "$kernel/arch/x86/boot/bzImage" --init "$BUILD/vm/init" \
-	--busybox "$(command -v busybox)" --scale "${SCALE:-1}" \
+	--threads "$here/threads.sh" --busybox "$(command -v busybox)" --scale "${SCALE:-1}" \
 	${SELFTESTS:+--progs "$SELFTESTS"} \
 	--progs "$BUILD/$base/selftests/strip" --progs "$BUILD/$base/launch/strip" \
 	--progs "$here/guest" --progs "$top/tools/bench" --progs "$here/selfcheck" --progs "$BUILD/guest" \

@@ -122,7 +122,7 @@ static struct job *jobs;
 static int nr_jobs;
 
 static struct {
-	const char *qemu, *kernel, *init, *busybox, *results, *splats, *times;
+	const char *qemu, *kernel, *init, *threads, *busybox, *results, *splats, *times;
 	const char *backend, *name;
 	const char *no_kunit;		/* why there are no suites to run */
 	const char *fw[MAX_DIRS], *progs[MAX_DIRS], *mods[MAX_DIRS];
@@ -1762,6 +1762,28 @@ static void ask_monitor(struct slot *s)
 	fclose(f);
 }
 
+/* And what the threads of its QEMU do, for results/<name>.threads. */
+static void ask_threads(struct slot *s)
+{
+	char *path = xasprintf("%s/%s.threads", opt.results, s->name);
+	char *qemu = xasprintf("%d", s->pid);
+	pid_t pid = fork();
+
+	if (!pid) {
+		int out = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+		dup2(open("/dev/null", O_RDONLY), 0);
+		dup2(out, 1);
+		dup2(out, 2);
+		execl(opt.threads, opt.threads, qemu, (char *)NULL);
+		_exit(127);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	free(path);
+	free(qemu);
+}
+
 static void check_slot(struct slot *s)
 {
 	int status;
@@ -1781,8 +1803,11 @@ static void check_slot(struct slot *s)
 	}
 	if (!s->killed && now() > s->deadline) {
 		s->killed = true;
-		if (s->host < 0 && !s->hello)
+		if (s->host < 0 && !s->hello) {
 			ask_monitor(s);
+			if (opt.threads)
+				ask_threads(s);
+		}
 		if (s->host < 0)
 			s->killed_why = xasprintf("no word from it for %.0f s, killed",
 						  now() - s->started);
@@ -1975,7 +2000,7 @@ static int scan_files(char **files)
 
 enum {
 	OPT_TESTS = 256, OPT_SELECT, OPT_RESULTS, OPT_QEMU, OPT_FW, OPT_KERNEL,
-	OPT_INIT, OPT_BUSYBOX, OPT_MODULES, OPT_PROGS, OPT_SPLATS, OPT_JOBS,
+	OPT_INIT, OPT_THREADS, OPT_BUSYBOX, OPT_MODULES, OPT_PROGS, OPT_SPLATS, OPT_JOBS,
 	OPT_SCALE, OPT_LIST, OPT_SHELL, OPT_SCAN, OPT_TIMES, OPT_KEEP, OPT_BACKEND,
 	OPT_MAX_RSS, OPT_NAME, OPT_SHOW, OPT_NO_KUNIT,
 };
@@ -1992,6 +2017,7 @@ static const struct option options[] = {
 	{ "times", 1, NULL, OPT_TIMES }, { "keep-initrd", 0, NULL, OPT_KEEP },
 	{ "backend", 1, NULL, OPT_BACKEND }, { "max-rss-mb", 1, NULL, OPT_MAX_RSS },
 	{ "title", 1, NULL, OPT_NAME }, { "show", 0, NULL, OPT_SHOW },
+	{ "threads", 1, NULL, OPT_THREADS },
 	{ "no-kunit", 1, NULL, OPT_NO_KUNIT }, { "verbose", 0, NULL, 'v' },
 	{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 }
 };
@@ -2011,6 +2037,7 @@ static const char help[] =
 "  --jobs N             machines at a time               --scale F  stretch time limits\n"
 "  --max-rss-mb N       limit on the memory of one QEMU  --backend NAME   --title TEXT\n"
 "  --show               what the tests print, instead of KTAP\n"
+"  --threads BIN        tells what the threads of a process do: for a QEMU that hangs at boot\n"
 "  --no-kunit REASON    KUnit suites skip, and are expected to\n"
 "  --keep-initrd        --verbose                        --help\n";
 
@@ -2050,6 +2077,9 @@ int main(int argc, char **argv)
 			break;
 		case OPT_INIT:
 			opt.init = optarg;
+			break;
+		case OPT_THREADS:
+			opt.threads = optarg;
 			break;
 		case OPT_BUSYBOX:
 			opt.busybox = optarg;
