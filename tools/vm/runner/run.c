@@ -1737,17 +1737,16 @@ static void drain(struct slot *s)
 }
 
 /* What the processors of a machine that says nothing do, for results/<name>.monitor. */
-static void ask_monitor(struct slot *s)
+static void ask_monitor(struct slot *s, const char *ask)
 {
-	static const char ask[] = "info status\ninfo registers -a\ninfo lapic 0\n"
-				  "info lapic 1\ninfo pic\ninfo registers -a\n";
 	char *path = xasprintf("%s/%s.monitor", opt.results, s->name), buf[4096];
-	FILE *f = fopen(path, "w");
+	FILE *f = fopen(path, "a");
 	ssize_t len;
 
 	free(path);
 	if (!f)
 		return;
+	fprintf(f, "# %.1f s\n", now() - s->started);
 	if (write(s->mon, ask, strlen(ask)) == (ssize_t)strlen(ask)) {
 		struct pollfd p = { .fd = s->mon, .events = POLLIN };
 
@@ -1804,9 +1803,12 @@ static void check_slot(struct slot *s)
 	if (!s->killed && now() > s->deadline) {
 		s->killed = true;
 		if (s->host < 0 && !s->hello) {
-			ask_monitor(s);
+			ask_monitor(s, "info status\ninfo registers -a\ninfo lapic 0\n"
+				       "info lapic 1\ninfo pic\n");
 			if (opt.threads)
 				ask_threads(s);
+			/* Does one of them move? */
+			ask_monitor(s, "info registers -a\n");
 		}
 		if (s->host < 0)
 			s->killed_why = xasprintf("no word from it for %.0f s, killed",
