@@ -1151,6 +1151,9 @@ static void update_cost(struct kunit *test)
 	update_all(test, b, true, peer, "to private, written by a busy peer", NPAGES);
 	update_all(test, b, false, -1, "to shared, busy peer", 0);
 	stop_writers(w, n);
+	/* Those were flushed one by one, a thousand flushes and less ago. */
+	update_all(test, b, true, -1, "to private, written long ago", 0);
+	update_all(test, b, false, -1, "to shared", 0);
 	block_free(test, b);
 	block_free(test, other);
 }
