@@ -22,7 +22,7 @@ list=$LINUX/tools/testing/selftests/kvm/Makefile.kvm
 patches=$(grep -ls '^+++ b/tools/testing/selftests/kvm/' "$TOP/patches/$BASE"/*.patch || :)
 
 ours() {
-	find "$TOP"/selftests "$TOP"/uapi "$TOP"/tools/platform/tests/s*_test.c \
+	find "$TOP"/selftests "$TOP"/uapi "$TOP"/tools/platform/tests/*_test.c \
 		"$TOP"/tools/demo "$TOP"/tools/zap "$TOP"/tools/timeline -type f "$@"
 }
 # What goes into OUT: a file that is gone would still be there, and be used or run.
