@@ -56,6 +56,13 @@ static inline long snpctl_attr(const char *dev, const char *attr)
 	return strtol(buf, NULL, 0);
 }
 
+/* Is @dev, a name in SNPCTL_SYSFS, the control device? */
+static inline int snpctl_is(const char *dev)
+{
+	return snpctl_attr(dev, "vendor") == SNP_CTL_VENDOR_ID &&
+	       snpctl_attr(dev, "device") == SNP_CTL_DEVICE_ID;
+}
+
 /* Maps the device, or returns NULL: ENODEV if there is none. */
 static inline snpctl_t *snpctl_open(void)
 {
@@ -71,9 +78,7 @@ static inline snpctl_t *snpctl_open(void)
 		return NULL;
 	}
 	while ((d = readdir(dir))) {
-		if (d->d_name[0] != '.' &&
-		    snpctl_attr(d->d_name, "vendor") == SNP_CTL_VENDOR_ID &&
-		    snpctl_attr(d->d_name, "device") == SNP_CTL_DEVICE_ID)
+		if (d->d_name[0] != '.' && snpctl_is(d->d_name))
 			break;
 	}
 	if (!d) {

@@ -27,15 +27,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS		4000
+#include "snpctl.h"
+
+#define ROUNDS		16000
 #define ROUNDS_CHECK	500
 #define MAX_SLEEPERS	7
 #define DEAD_SECONDS	10
-#define PCI_DEVICES	"/sys/bus/pci/devices"
 #define PCI_COMMAND	4
 #define COMMAND_MEMORY	2
 #define RESOURCE_MEMORY	0x200	/* IORESOURCE_MEM */
-#define CONTROL_ID	"pci:v00001234d00005E01"	/* snp-ctl-regs.h */
 
 struct sleeper {
 	pthread_t thread;
@@ -83,7 +83,7 @@ static void *sleeper_fn(void *arg)
 	return NULL;
 }
 
-/* Has each of them slept once more, or the CPU whose timer is dead. */
+/* Waits until each of them has slept once more; the CPU whose timer is dead, or -1. */
 static int dead_cpu(int nr)
 {
 	int i, polls;
@@ -100,45 +100,27 @@ static int dead_cpu(int nr)
 	return -1;
 }
 
-static int is_emulated(void)
-{
-	DIR *dir = opendir(PCI_DEVICES);
-	char path[512], id[64];
-	struct dirent *d;
-	int found = 0;
-	FILE *f;
-
-	check(!!dir, PCI_DEVICES);
-	while (!found && (d = readdir(dir))) {
-		snprintf(path, sizeof(path), PCI_DEVICES "/%s/modalias", d->d_name);
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		found = fgets(id, sizeof(id), f) && !strncmp(id, CONTROL_ID, strlen(CONTROL_ID));
-		fclose(f);
-	}
-	closedir(dir);
-	return found;
-}
-
-/* The configuration of a device that has memory and no driver, or -1. */
+/*
+ * The configuration of a device that has memory and no driver, or -1. The control device has
+ * none either, but is in use.
+ */
 static int open_config(char *name, size_t size)
 {
-	DIR *dir = opendir(PCI_DEVICES);
+	DIR *dir = opendir(SNPCTL_SYSFS);
 	struct dirent *d;
 	int found = -1;
 
-	check(!!dir, PCI_DEVICES);
+	check(!!dir, SNPCTL_SYSFS);
 	while (found < 0 && (d = readdir(dir))) {
 		unsigned long long start, end, flags;
 		int memory = 0;
 		char path[512];
 		FILE *f;
 
-		snprintf(path, sizeof(path), PCI_DEVICES "/%s/driver", d->d_name);
-		if (d->d_name[0] == '.' || !access(path, F_OK))
+		snprintf(path, sizeof(path), SNPCTL_SYSFS "/%s/driver", d->d_name);
+		if (d->d_name[0] == '.' || !access(path, F_OK) || snpctl_is(d->d_name))
 			continue;
-		snprintf(path, sizeof(path), PCI_DEVICES "/%s/resource", d->d_name);
+		snprintf(path, sizeof(path), SNPCTL_SYSFS "/%s/resource", d->d_name);
 		f = fopen(path, "r");
 		check(!!f, path);
 		while (fscanf(f, "%llx %llx %llx", &start, &end, &flags) == 3)
@@ -146,7 +128,7 @@ static int open_config(char *name, size_t size)
 		fclose(f);
 		if (!memory)
 			continue;
-		snprintf(path, sizeof(path), PCI_DEVICES "/%s/config", d->d_name);
+		snprintf(path, sizeof(path), SNPCTL_SYSFS "/%s/config", d->d_name);
 		found = open(path, O_RDWR);
 		check(found >= 0, path);
 		snprintf(name, size, "%s", d->d_name);
@@ -159,6 +141,7 @@ int main(void)
 {
 	int nr = sysconf(_SC_NPROCESSORS_ONLN) - 1, config, dead = -1, i;
 	uint16_t command, off;
+	snpctl_t *ctl;
 	unsigned int round;
 	char name[256];
 
@@ -168,10 +151,12 @@ int main(void)
 	}
 	if (nr > MAX_SLEEPERS)
 		nr = MAX_SLEEPERS;
-	if (!is_emulated()) {
+	ctl = snpctl_open();
+	if (!ctl) {
 		printf("1..0 # SKIP not the emulated platform\n");
 		return 4;
 	}
+	snpctl_close(ctl);
 	config = open_config(name, sizeof(name));
 	if (config < 0) {
 		printf("1..0 # SKIP no PCI device with memory and without a driver\n");
